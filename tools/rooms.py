@@ -55,20 +55,22 @@ ALLOWED = {
     "frontends supplies benchmarks slurm",
     "plan": "failures json_types files log_lines plan_file plan_profiling schema topology services backends frontends "
     "benchmarks job holder slurm",
+    "survey": "failures json_types schema slurm job",
     "statistics": "failures",
     "results": "collection_version failures json_types files metrics plain_text plan_file secrets sweep_folders "
     "topology backends benchmarks statistics",
     "comparison": "failures json_types files metrics plan_file secrets sweep_folders benchmarks statistics results",
-    "catalogue": "json_types files metrics plain_text plan_file sweep_folders results",
+    "catalogue": "failures json_types files metrics plain_text plan_file sweep_folders results",
     "sweeps": "json_types metrics benchmarks results",
     "rl": "failures json_types files programs schema holder slurm",
     "report": "failures json_types files holder metrics plain_text plan_file sweep_folders benchmarks results sweeps",
-    "allocation": "failures json_types files entry plan_file programs run_options secrets holder slurm",
+    "allocation": "collection_version failures json_types files entry plan_file programs run_options secrets holder "
+    "slurm",
     "publishing": "failures json_types plain_text files secrets holder",
     "stages": (
         "failures json_types files entry inputs metrics plain_text plan_file plan_profiling programs secrets schema "
         "supplies benchmarks holder slurm job plan results allocation sweep_folders sweeps report publishing "
-        "run_option_values comparison catalogue rl"
+        "run_option_values comparison catalogue rl survey"
     ),
     "sandbox": "failures json_types files entry plan_file programs holder",
 }

@@ -19,7 +19,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.holder.lease import LEAS
 from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request import renamed
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import FROZEN, VARIANT_DIR
 from ansible_collections.srt.slurm.plugins.module_utils.stages import compare, slurm_job_info
-from ansible_collections.srt.slurm.plugins.plugin_utils import ab
+from ansible_collections.srt.slurm.plugins.plugin_utils import ab, kept_job_note
 from ansible_collections.srt.slurm.plugins.plugin_utils.calling import CallingAction, Slurm
 from ansible_collections.srt.slurm.plugins.plugin_utils.playbook import play
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import show
@@ -34,6 +34,7 @@ ARGUMENT_SPEC = {
     "fail_on": {"type": "list", "elements": "str", "default": ["worse", "invalid", "no_verdict"]},
     "budget_gpu_hours": {"type": "float"},
     "most_repeats": {"type": "int", "default": 20},
+    "anew": {"type": "bool", "default": False},
     "lease_s": {"type": "float", "default": LEASE_S},
     "teardown_timeout_s": {"type": "float", "default": 180.0},
 }
@@ -54,7 +55,8 @@ class ActionModule(CallingAction):
         ab.check(self.jobs)
         output_dir = os.path.abspath(os.path.expanduser(params["output_dir"] or self.jobs[0]["output_dir"]))
         name = "-vs-".join(job["name"].strip() for job in self.jobs)
-        self.output_dir, self.folder = output_dir, self.new_folder(output_dir, name)
+        self.output_dir, self.asked = output_dir, ab.asked(self.jobs, params)
+        self.folder = self.folder_of(output_dir, name)
         self.requests = self.requests_for(name)
         gpus = self.gpus()
         show(f"  at most {params['most_repeats']} repeats of each side in turns, {self.allocations(gpus)}")
@@ -67,11 +69,15 @@ class ActionModule(CallingAction):
                 "ended_by": None,
                 "text": "",
             }
-        self.budget, self.measured = ab.Budget(params["budget_gpu_hours"], gpus), 0
-        try:
-            repeats, look, ended_by = self.measure()
-        finally:
-            self.end()
+        self.take_folder(name)
+        self.budget = ab.Budget(params["budget_gpu_hours"], gpus, self.record.costs, self.record.before)
+        self.measured = 0
+        with contextlib.closing(self.record):
+            try:
+                repeats, look, ended_by = self.measure()
+                self.record.end(ended_by)
+            finally:
+                self.end()
         spent = f"{self.budget.spent:.2f} GPU hours"
         show(f"  {repeats} repeats of each side, {spent}, ended by {ended_by}")
         about = {"folder": self.folder, "repeats": repeats, "gpu_hours": self.budget.spent, "ended_by": ended_by}
@@ -81,13 +87,29 @@ class ActionModule(CallingAction):
             raise Error(error.msg, **{**error.evidence, **about, "changed": True}) from None
         return {**found, **about, "changed": True}
 
-    def new_folder(self, output_dir, name):
-        """Return the folder of this comparison: an earlier one of the same jobs stays as it is."""
-        folder, number = sweep_folders.folder_of(output_dir, name), 1
+    def folder_of(self, output_dir, name):
+        """Return the folder of this comparison: that of one which was interrupted, or a new one."""
+        latest, folder, number = None, sweep_folders.folder_of(output_dir, name), 1
         while self.is_local() and os.path.exists(folder):
-            number += 1
+            latest, number = folder, number + 1
             folder = sweep_folders.folder_of(output_dir, f"{name}.{number}")
+        if latest and not self.params["anew"]:
+            known = ab.Record(latest, self.asked)
+            if known.goes_on:
+                show(f"  goes on after {known.repeats()} repeats of each side in {latest} (-e anew=true begins again)")
+                return latest
         return folder
+
+    def take_folder(self, name):
+        """Begin or go on in the folder; in a new one if another controller measures in it."""
+        while True:
+            self.record = ab.Record(self.folder if self.is_local() else None, self.asked)
+            if self.record.alone():
+                break
+            show(f"  note: another controller measures in {self.folder}, so this one gets a directory of its own.")
+            self.params["anew"] = True
+            self.folder = self.folder_of(self.output_dir, name)
+        self.record.begin()
 
     def requests_for(self, name):
         """Return the allocation request of each side; one for both, if one serves both."""
@@ -111,12 +133,15 @@ class ActionModule(CallingAction):
         """Measure until the answer, the budget or the number of repeats; return (repeats, number of looks, which)."""
         looks, look, number, lost = ab.looks(self.params["most_repeats"]), 0, 0, 0
         while number < self.params["most_repeats"]:
-            if not self.budget.fits():
+            known = self.record.repeat(number + 1)
+            if known is None and not self.budget.fits():
                 return number, look + 1, ab.BUDGET
             number += 1
             self.measured = number
-            measured = [self.turn(word, number) for word in ab.order(number)]
-            lost = 0 if all(measured) else lost + 1
+            if known is None:
+                self.record.forget(number)
+                known = [self.turn(word, number) for word in ab.order(number)]
+            lost = lost + 1 if any(known) else 0
             if lost == ab.MOST_LOST:
                 return number, look + 1, ab.FAILURES
             if number in looks[:-1]:
@@ -128,9 +153,9 @@ class ActionModule(CallingAction):
         return number, look + 1, ab.REPEATS
 
     def turn(self, word, number):
-        """Measure one repeat of a side; return whether its playbook succeeded."""
+        """Measure one repeat of a side; return the exit code of its playbook."""
         given, job = self.given[word], ab.turn(self.given[word]["jobs"][0], number)
-        name = f"{word}_{number:02d}"
+        name = ab.name_of(word, number)
         frozen = {"jobs": [{**job, "allocation": self.requests[word]}], "origins": given["origins"][:1], "notes": []}
         if given.get("secrets_path"):
             frozen["secrets_path"] = given["secrets_path"]
@@ -138,15 +163,15 @@ class ActionModule(CallingAction):
         write_text_atomic(path, json.dumps(frozen), 0o600)
         extra = {FROZEN: path, VARIANT_DIR: sweep_folders.variant_dir(self.folder, name), "output_dir": self.output_dir}
         extra.update(keep=True, force=True, lease_s=self.params["lease_s"])
-        rc = play(self.params["playbook"], [json.dumps(extra)], lambda line: self.hear(name, line), self.note())
+        rc = play(
+            self.params["playbook"], [json.dumps(extra)], lambda line: self.hear(name, line), kept_job_note.path()
+        )
         self.budget.take(word, self.allocation(word), time.time())
         if rc:
             show(f"  {name}: its playbook ended with exit code {rc}; the whole output: {self.log(name)}")
-        return rc == 0
-
-    def note(self):
-        """Return where the playbook of a turn leaves its note on the allocation that stays up."""
-        return os.path.join(constants.DEFAULT_LOCAL_TMP, "srt-ab.json")
+        if not ab.interrupted(rc):
+            self.record.take(name, rc, self.budget)
+        return rc
 
     def log(self, name):
         """Return the path of the whole output of a turn."""
@@ -182,7 +207,7 @@ class ActionModule(CallingAction):
         """Compare what was measured so far; Error if *fail_on* finds something."""
         numbers = range(1, self.measured + 1)
         paths = {
-            word: [sweep_folders.variant_dir(self.folder, f"{word}_{number:02d}") for number in numbers]
+            word: [sweep_folders.variant_dir(self.folder, ab.name_of(word, number)) for number in numbers]
             for word in ab.WORDS
         }
         if self.is_local():

@@ -73,7 +73,14 @@ LATENCIES = {
 }
 
 _TABLE = (
-    Metric("request_rate", "rate", "req/s", "requests sent per second, as configured; inf: all at once", None, 2),
+    Metric(
+        "request_rate",
+        "rate",
+        "req/s",
+        "requests, or sessions, sent per second, as configured; inf: all at once",
+        None,
+        2,
+    ),
     Metric("request_throughput", "", "req/s", "completed requests / duration", HIGHER, 2),
     Metric("request_goodput", "good", "req/s", "completed requests within the latency limits / duration", HIGHER, 2),
     Metric("input_tps", "in", "tok/s", "input tokens / duration", HIGHER),
@@ -120,6 +127,19 @@ _TABLE = (
     Metric("completed", "", "completed", "requests that completed", HIGHER, 0),
     Metric("failed", "", "failed", "requests that failed", LOWER, 0),
     Metric("num_prompts", "", "planned", "requests that were planned", None, 0),
+    Metric("concurrency_of", "in flight", "", "what is in flight and arrives, if it is not requests", None, None),
+    Metric("num_sessions", "", "sessions planned", "sessions that were planned", None, 0),
+    Metric("completed_sessions", "", "sessions completed", "sessions all of whose turns completed", HIGHER, 0),
+    Metric("failed_sessions", "", "sessions failed", "sessions that a failed turn ended", LOWER, 0),
+    *(
+        Metric(f"{statistic}_{name}_ttft_ms", f"TTFT {words} {statistic}", "ms", f"TTFT of the {formula}", LOWER)
+        for name, words, formula in (
+            ("first_turn", "first turn", "first turns of sessions"),
+            ("later_turns", "later turns", "second and later turns of sessions"),
+        )
+        for statistic in ("mean", "median")
+    ),
+    Metric("mean_think_time_s", "think time mean", "s", "pause between an answer and the next turn, as drawn", None, 2),
     Metric(
         "cache_hit_rate", "cache hits", "%", "prompt tokens in the prefix caches of workers / prompt tokens", HIGHER, 1
     ),
@@ -152,6 +172,13 @@ PERCENTILES = tuple(f"{statistic}_{name}_ms" for name in LATENCIES for statistic
 
 # What only benchmarks have that send prompts with common beginnings.
 CACHES = ("cache_hit_rate", "cache_source", "logged_cache_hit_rate", "logged_cache_source")
+
+# What only loads of sessions have.
+SESSIONS = (
+    *("concurrency_of", "num_sessions", "completed_sessions", "failed_sessions"),
+    *("mean_first_turn_ttft_ms", "median_first_turn_ttft_ms", "mean_later_turns_ttft_ms", "median_later_turns_ttft_ms"),
+    "mean_think_time_s",
+)
 
 # The best figures of a run, as min_<name> or max_<name> in rollup.json.
 BEST = ("output_tps", "total_tps", "mean_ttft_ms", "mean_itl_ms")

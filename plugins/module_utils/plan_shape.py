@@ -18,6 +18,8 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "files": ("path", "content"),
     "checks": ("name",),
 }
+POINT = ("step", "name", "label", "key", "result", "digest")
+TEXTS = ("name", "label", "result", "digest", "path")
 MAPPINGS = ("spec", "benchmark", "groups", "digests")
 
 
@@ -35,7 +37,7 @@ def fault(plan: JsonObject, needed: Set[str]) -> str | None:
     points = plan["benchmark"].get("points")
     lists = [
         *((key, plan[key], keys) for key, keys in ITEMS.items()),
-        ("points", points, ("step",)),
+        ("points", points, POINT),
     ]
     for key, items, keys in lists:
         if not isinstance(items, list):
@@ -44,4 +46,7 @@ def fault(plan: JsonObject, needed: Set[str]) -> str | None:
             missing = [one for one in keys if one not in item] if isinstance(item, dict) else ["all keys"]
             if missing:
                 return f"{key}[{index}] lacks {', '.join(missing)}"
+            odd = [one for one in TEXTS if one in keys and not isinstance(item[one], str)]
+            if odd or "key" in keys and not isinstance(item["key"], dict):
+                return f"{key}[{index}] has something else as its {odd[0] if odd else 'key'}"
     return None

@@ -96,6 +96,7 @@ RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 SIDES = ("compare", "ab")  # compare two sides
 BELOW = (*SIDES, "runs")  # look at the runs below an output directory
 LAYOUTS = ("migrate", "diff")  # compare plans of job files
+NEW = ("setup", "doctor")  # look at a cluster before any job
 RL = ("rl", "rl_status", "rl_logs", "rl_stop")  # have options of their own: plugin_utils/rl.py
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
 SUBMIT_HOST, FROZEN, VARIANT_DIR = f"{PREFIX}submit_host", f"{PREFIX}frozen", f"{PREFIX}variant_dir"
@@ -104,13 +105,15 @@ OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(
         text_value,
-        (*JOBS, *RUNS, "migrate"),
+        (*JOBS, *RUNS, *NEW, "migrate"),
         "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in.",
     ),
     "a": Option(text_value, ("diff",), "A job file with one job, or `FILE:SELECTOR`."),
     "b": Option(text_value, ("diff",), "The job file that it is compared with."),
     "cluster_file": Option(
-        text_value, (*JOBS, *RUNS, *BELOW, *LAYOUTS), "Cluster file instead of the usual one. It may be another user's."
+        text_value,
+        (*JOBS, *RUNS, *BELOW, *LAYOUTS, *NEW),
+        "Cluster file instead of the usual one. It may be another user's.",
     ),
     "setup_script": Option(unchecked, (*JOBS, "ab"), "Script in configs_dir that runs before each worker."),
     "set": Option(
@@ -135,7 +138,10 @@ OPTIONS: dict[str, Option] = {
     "job_id": Option(job_id, ("bench", "sweep", *RUNS), "Work in this allocation, or find its run.", chooses=True),
     "run_dir": Option(text_value, RUNS, "Find the run in this directory.", chooses=True),
     "output_dir": Option(
-        output_dir, JOBS + RUNS + BELOW, "Parent of run directories; the cluster file's, else `outputs`.", chooses=True
+        output_dir,
+        (*JOBS, *RUNS, *BELOW, "interactive"),
+        "Parent of run directories; the cluster file's, else `outputs`.",
+        chooses=True,
     ),
     "keep": Option(
         keep,
@@ -196,6 +202,7 @@ OPTIONS: dict[str, Option] = {
         "What fails the comparison: worse, invalid, no_verdict, no_evidence.",
         ("worse", "invalid", "no_verdict"),
     ),
+    "anew": Option(boolean, ("ab",), "Begin again, although the same comparison was interrupted before.", False),
     "plan_difference": Option(
         percent, ("compare",), "Compare nothing, and say how many repeats it takes to find this difference, in percent."
     ),
@@ -209,6 +216,25 @@ OPTIONS: dict[str, Option] = {
     "model": Option(text_value, ("runs",), "Only runs of this model; `*` stands for any text."),
     "valid": Option(boolean, ("runs",), "true: only valid runs, false: only runs that are not valid."),
     "since": Option(moment, ("runs",), "Only runs since this day or time (UTC), or since so long ago, such as `7d`."),
+    "shared_dir": Option(
+        text_value, NEW, "Directory that this host and the nodes see; the directory of the cluster file."
+    ),
+    "doctor_nodes": Option(count, ("doctor",), "Idle nodes to ask, at most; 0 asks none.", 8),
+    "doctor_wait_s": Option(seconds, ("doctor",), "Time to wait for idle nodes.", 30),
+    "setup_ask": Option(boolean, ("setup",), "Ask for what is not given; else the proposals count.", False),
+    "setup_account": Option(text_value, ("setup",), "Account of jobs, instead of the one that is proposed."),
+    "setup_partition": Option(text_value, ("setup",), "Partition of jobs, instead of the one that is proposed."),
+    "setup_gpus_per_node": Option(count, ("setup",), "GPUs of a node, instead of as many as Slurm knows of."),
+    "setup_time_limit": Option(text_value, ("setup",), "Time limit of jobs that name none."),
+    "setup_network_interface": Option(text_value, ("setup",), "Network interface whose address the services use."),
+    "setup_settings": Option(unchecked, ("setup",), "Further settings of the cluster file, as a mapping."),
+    "setup_ask_node": Option(boolean, ("setup",), "Ask an idle node what only a node knows, by a small job.", True),
+    "setup_arch": Option(text_value, ("setup",), "Architecture of the nodes, x86_64 or aarch64."),
+    "setup_source": Option(text_value, ("setup",), "Directory or address that has the programs and wheels."),
+    "setup_checksums": Option(unchecked, ("setup",), "SHA-256 by the name of a file or program, as a mapping."),
+    "setup_wheels": Option(text_value, ("setup",), "Version of Dynamo whose wheels are needed."),
+    "setup_images": Option(unchecked, ("setup",), "Container images to import, by short name, as a mapping."),
+    "setup_images_dir": Option(text_value, ("setup",), "Directory of the images; `images` in shared_dir."),
     "runtime_dir": Option(text_value, ("submit", "setup"), "Python environment on shared disk for submitted jobs."),
     "configs_dir": Option(text_value, ("setup",), "Directory for nats-server and etcd."),
     "harness_dir": Option(text_value, ("setup",), "Directory for the environments of programs that measure."),
@@ -229,7 +255,7 @@ OPTIONS: dict[str, Option] = {
     "sandbox_keep_log": Option(boolean, ("sandbox",), "Keep the logs when it is removed.", False),
     SUBMIT_HOST: Option(
         text_value,
-        (*BENCH, *RUNS, *BELOW, "setup", "sandbox", *RL),
+        (*BENCH, *RUNS, *BELOW, *NEW, "sandbox", *RL),
         "Host of the inventory where sbatch and squeue are. Only `-e` sets it, as it selects the hosts of the plays.",
         "localhost",
         early=True,
@@ -243,11 +269,12 @@ OPTIONS: dict[str, Option] = {
 
 # Families of variables that are ours (including those of the roles), or certainly not ours.
 ROLES = (
-    "allocation", "benchmark", "frontend", "head_infra", "health", "preflight", "rl_runtime", "rl_training", "rollup",
-    "slurm_sandbox", "teardown", "worker",
+    "allocation", "benchmark", "cluster_setup", "frontend", "head_infra", "health", "preflight", "rl_runtime",
+    "rl_training", "rollup", "slurm_sandbox", "teardown", "worker",
 )  # fmt: skip
 OUR_PREFIXES = ("srt_", "sandbox_", *(f"{role}_" for role in ROLES))
-FOREIGN_PREFIXES = ("ansible_", "awx_", "tower_", "molecule_", "_")
+AWX_PREFIXES = ("awx_", "tower_")  # of what AWX adds to the extra vars
+FOREIGN_PREFIXES = ("ansible_", *AWX_PREFIXES, "molecule_", "_")
 
 # Common mistakes for an option that are not near misses of it.
 MISTAKEN = {"id": "Did you mean job_id?", "job_name": "Use -e job_file=job.yaml, the file of the job, or -e job_id=N."}

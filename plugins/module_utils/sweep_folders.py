@@ -20,6 +20,7 @@ from .files import read_object, text_digest
 from .json_types import JsonObject
 
 SWEEPS, VARIANTS, RECORD, STOP = "sweeps", "variants", "sweep.json", "stop"
+COMPARISON = "ab.json"  # of a comparison in turns, which has its variants in such a folder, too
 SCHEMA_VERSION = 1
 # What is always in sweep.json, and its types.
 KEYS = {"name": str, "state": str, "output_dir": str, "points": dict, "left": list, "allocation_names": list,

@@ -18,9 +18,13 @@ description:
     and are compared as independent sides.
   - The results are looked at several times. The confidence of each look is raised so that all looks together have that
     of one comparison.
-  - Results of earlier runs are not used, and each comparison has a directory of its own below C(sweeps) in
-    O(output_dir), with the run directory of each repeat in C(variants).
-  - Fails when the comparison does, see O(fail_on). The allocations end in any case.
+  - Results of earlier runs are not used. Each comparison has a directory of its own below C(sweeps) in O(output_dir),
+    with the run directory of each repeat in C(variants).
+  - A comparison that was interrupted goes on in its directory, if it is the latest one of these jobs and nothing of
+    what was asked for has changed but the budget. Its repeats are not measured again. On another submit host than the
+    controller it begins anew.
+  - Fails when the comparison does, see O(fail_on). The allocations end with it. After Ctrl-C they stay up for their
+    lease, so that the same command goes on in them; a line says how to end them.
   - Always runs on the controller.
 extends_documentation_fragment:
   - srt.slurm.attributes
@@ -70,6 +74,10 @@ options:
     description: The number of repeats of each side after which no other starts.
     type: int
     default: 20
+  anew:
+    description: Begin in a new directory, although the same comparison was interrupted before.
+    type: bool
+    default: false
   lease_s:
     description: Seconds without a controller after which an allocation ends.
     type: float

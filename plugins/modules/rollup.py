@@ -18,6 +18,7 @@ description:
     their logs, so that the next rollup reads only what is new.
   - Maxima are over valid points only. Secret values are redacted. Times are in UTC.
   - Does not write a rollup whose content equals that of the existing one.
+  - Into C(llm-d-benchmark) it writes a benchmark report of llm-d-benchmark (schema 0.2.1) for each valid point.
   - Beside them it writes C(benchmark-rollup.json) and C(benchmark-rollup.csv) in the shape of srtctl's, with the points
     that are valid or have passed.
   - With O(run_dir) it also reads run directories of srtctl, of any age. Nothing proves that such a point is valid, so
@@ -149,6 +150,12 @@ table:
   description: The points as a table, the verdict, and where the rollup and the logs are.
   returned: success
   type: str
+ansible_stats:
+  description:
+    - The verdict and the key figures as C(srt_slurm), in the form of M(ansible.builtin.set_stats), so that AWX and
+      ansible-runner have them as artifacts.
+  returned: success, not in check mode
+  type: dict
 """
 
 from ansible_collections.srt.slurm.plugins.module_utils.entry import run_module

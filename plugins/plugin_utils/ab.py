@@ -10,12 +10,17 @@ side is always the first. The nodes stay the same; only what differs between the
 from __future__ import annotations
 
 import copy
+import fcntl
+import json
+import os
 
 from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
 from ansible_collections.srt.slurm.plugins.module_utils.comparison.judgement import ALPHA, BETTER, EQUIVALENT, WORSE
 from ansible_collections.srt.slurm.plugins.module_utils.comparison.measured_run import load_of
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.files import digest, read_object, write_text_atomic
 from ansible_collections.srt.slurm.plugins.module_utils.job.allocation_request import renamed
+from ansible_collections.srt.slurm.plugins.module_utils.sweep_folders import COMPARISON
 
 WORDS = ("baseline", "candidate")
 FIRST_LOOK, GROWTH = 4, 1.5  # the repeats at which the results are looked at for the first time, and then each time
@@ -126,10 +131,11 @@ class Budget:
 
     :param most: GPU hours; None: no limit.
     :param gpus: GPUs of an allocation, by its side.
+    :param costs: ``{job id: GPU hours}`` up to now, and *before*: those before each repeat, of one that goes on.
     """
 
-    def __init__(self, most, gpus):
-        self.most, self.gpus, self.costs, self.before = most, gpus, {}, []
+    def __init__(self, most, gpus, costs=None, before=()):
+        self.most, self.gpus, self.costs, self.before = most, gpus, dict(costs or {}), list(before)
 
     def take(self, word, job, now):
         """Take down what the allocation *job* has cost up to *now* (seconds of the same clock as its start)."""
@@ -148,3 +154,105 @@ class Budget:
             return True
         steps = [later - earlier for earlier, later in zip(self.before, self.before[1:])]
         return self.spent + max(steps, default=0.0) <= self.most and self.spent < self.most
+
+
+class Record:
+    """What a comparison has measured, in ``ab.json`` of its folder: one that was interrupted goes on from there.
+
+    :param folder: its directory; None: nothing is kept, as it is on another machine.
+    :param asked: the digest of what was asked for, see :func:`asked`.
+    """
+
+    def __init__(self, folder, asked):
+        self.path = os.path.join(folder, COMPARISON) if folder else None
+        found = (read_object(self.path) if self.path else None) or {}
+        known = found if _is_record(found) and found["asked"] == asked else {}
+        self.asked, self.turns, self.ended_by = asked, known.get("turns") or {}, known.get("ended_by")
+        self.costs, self.before = known.get("gpu_hours") or {}, known.get("before") or []
+        self.goes_on = bool(known) and self.ended_by is None
+        self._lock = None
+
+    def alone(self):
+        """Return whether no other controller measures this comparison; it is then ours until :meth:`close`."""
+        if self.path is None:
+            return True
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        lock = os.path.join(os.path.dirname(self.path), ".lock-ab")
+        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
+
+    def close(self):
+        """Let others go on with this comparison."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def repeat(self, number):
+        """Return the exit codes of both turns of the repeat *number*; None if one of them is missing.
+
+        Neighbours in time are compared, so that a turn alone is measured again, too.
+        """
+        codes = [self.turns.get(name_of(word, number)) for word in order(number)]
+        return None if None in codes else codes
+
+    def repeats(self):
+        """Return how many repeats are measured."""
+        number = 0
+        while self.repeat(number + 1):
+            number += 1
+        return number
+
+    def forget(self, number):
+        """Measure both turns of a repeat again."""
+        for word in WORDS:
+            self.turns.pop(name_of(word, number), None)
+
+    def take(self, name, code, budget):
+        """Take down that the turn *name* has ended, and what was spent."""
+        self.turns[name], self.costs, self.before = code, budget.costs, budget.before
+        self._write()
+
+    def end(self, ended_by):
+        """Take down that the comparison is over: it is not gone on with."""
+        self.ended_by = ended_by
+        self._write()
+
+    def begin(self):
+        """Take down that it has begun."""
+        self._write()
+
+    def _write(self):
+        if self.path:
+            about = {"schema_version": 1, "asked": self.asked, "turns": self.turns, "gpu_hours": self.costs}
+            write_text_atomic(self.path, json.dumps({**about, "before": self.before, "ended_by": self.ended_by}) + "\n")
+
+
+def _is_record(found):
+    kinds = {"asked": str, "turns": dict, "gpu_hours": dict, "before": list}
+    return found.get("schema_version") == 1 and all(isinstance(found.get(key), one) for key, one in kinds.items())
+
+
+def asked(jobs, params):
+    """Return the digest of what a comparison of *jobs* is about: only an equal one is gone on with.
+
+    When it is looked at belongs to it: who goes on with other numbers could choose them by what was seen.
+    """
+    keys = ("threshold", "primary_metrics", "most_repeats")
+    return digest({"jobs": [[job["spec"], job["allocation"]] for job in jobs], **{key: params[key] for key in keys}})
+
+
+def interrupted(code):
+    """Return whether a playbook with the exit *code* was stopped from outside: by Ctrl-C, or by another signal."""
+    return code == 99 or code < 0 or code > 128
+
+
+def name_of(word, number):
+    """Return the name of the turn of a side."""
+    return f"{word}_{number:02d}"

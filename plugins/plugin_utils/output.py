@@ -23,7 +23,8 @@ from ansible.utils.display import Display
 display = Display()
 GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, or the terminal
 DEFAULT = "ansible.plugins.callback.default"  # the callbacks that print for people derive from it
-DATA = ("json", "yaml", "awx_display")  # in names of those that may too; the last is ansible-runner's stream of events
+RUNNER = "awx_display"  # ansible-runner's stream of events
+DATA = ("json", "yaml", RUNNER)  # in names of those that may too
 
 
 class Stream:
@@ -81,9 +82,15 @@ def is_for_people():
     return found is None or any(one.__module__ == DEFAULT for one in found.__mro__)
 
 
+def is_events():
+    """Return whether ansible-runner makes an event of every line that is shown, also of those on standard error."""
+    return RUNNER in constants.DEFAULT_STDOUT_CALLBACK
+
+
 def show(line):
-    """Show one line: on standard error if a program reads the output."""
-    display.display(line, stderr=not is_for_people())
+    """Show one line: on standard error if a program reads the output, and not if it would be an event of AWX."""
+    if not is_events():
+        display.display(line, stderr=not is_for_people())
 
 
 def banner(title):

@@ -71,11 +71,15 @@ def hit(pair, side, how, moment):
     return how
 
 
-def keys_elsewhere(pair):
-    """Return the files with the pair's key, but for the key file."""
-    key = (pair.folder / "runtime_api_key.txt").read_text().strip()
-    files = [path for path in pair.folder.rglob("*") if path.is_file() and path.name != "runtime_api_key.txt"]
-    return [str(path) for path in files if key in path.read_text(errors="replace")]
+def keys_elsewhere(folder, keys):
+    """Return the files below *folder*, Slurm's own among them, that have one of the keys, but for the key files."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "runtime_api_key.txt":
+            with contextlib.suppress(OSError):
+                content = path.read_bytes()
+                found += [str(path)] if any(key in content for key in keys) else []
+    return found
 
 
 def command_lines():
@@ -88,6 +92,7 @@ def command_lines():
 def main():
     kills, seed = (int(word) for word in [*sys.argv[1:], *("30", "1")[len(sys.argv) - 1 :]])
     dice, counts, releases = random.Random(seed), collections.Counter(), []
+    keys = []
     rl = Pairs(pathlib.Path(tempfile.mkdtemp(prefix="rl-chaos-")))
     try:
         for first in range(0, kills, AT_ONCE):
@@ -108,9 +113,10 @@ def main():
                 releases.append(round(time.monotonic() - began, 1))
                 wrong = [one for one in states if states[one] not in RIGHT[side, how][one]]
                 counts["wrong states"] += len(wrong)
-                counts["keys elsewhere"] += len(keys_elsewhere(pair))
+                keys.append((pair.folder / "runtime_api_key.txt").read_bytes().strip())
                 sys.stdout.write(f"{pair.name}: {how} of {side} at {moment}: {states} in {releases[-1]} s\n")
                 sys.stdout.flush()
+        counts["keys elsewhere"] = len(keys_elsewhere(rl.folder, keys))
         counts["jobs left"] = len(rl.jobs())
         until = time.monotonic() + 60
         while list(rl.local.iterdir()) and time.monotonic() < until:

@@ -44,6 +44,63 @@ def outputs(tmp_path_factory):
     return folder
 
 
+LONG = "a-name-without-any-place-to-break-it_" * 6
+SCRAPED = {"name": "decode_0", "node": "node0003", "metric": f'vllm:num_requests_running{{model_name="{LONG}"}}'}
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory):
+    """Pages of a run whose every text is long and hostile, with their list, and a comparison with another one."""
+    import compared_runs
+    from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
+    from ansible_collections.srt.slurm.plugins.module_utils.report import writing
+    from ansible_collections.srt.slurm.plugins.module_utils.stages import compare
+
+    folder = tmp_path_factory.mktemp("long")
+    report_runs.make_run(folder / "1", (4, 16), (16,), {}, "1", name=f"{LONG}</script><script>alert(1)</script>")
+    series = report_runs.series()
+    series["scraped"] = [{**SCRAPED, "t": series["workers"][0]["t"], "v": list(range(60))}]
+    (folder / "1" / "series.json").write_text(json.dumps(series))
+    path = folder / "1" / "rollup.json"
+    rollup = json.loads(path.read_text())
+    bad = {"model_name": LONG, "gpu_type": LONG, "tags": [LONG], "notes": [f"See /shared/{LONG}."]}
+    reason = {"invalid_reasons": [f"c=16: /shared/{LONG}"], "run_reasons": [f"<img src=x onerror=alert(1)>{LONG}"]}
+    path.write_text(json.dumps({**rollup, **bad, **reason, "job_name": f"{LONG}</script><script>alert(1)</script>"}))
+    writing.write_run(str(folder / "1"))
+    writing.write_index(str(folder))
+    for name, begin in (("7", 0), ("8", 20)):
+        made = folder / LONG / name
+        compared_runs.make_run(made, seed=begin, name=LONG, job_id=name, minutes=list(range(begin, begin + 5)))
+    asked = {key: one.get("default") for key, one in compare.ARGUMENT_SPEC.items()}
+    asked.update({word: [str(folder / LONG / name)] for word, name in (("baseline", "7"), ("candidate", "8"))})
+    compare.run({**asked, "compare_dir": str(folder / "compared"), "fail_on": []}, Context())
+    return folder
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_no_page_is_wider_than_its_window(browser, long_names, width):
+    for name in ("1/report.html", "index.html", "compared/compare.html"):
+        path = long_names / name
+        browser.open(path, width=width)
+        for opened in (False, True):
+            browser.run("document.querySelectorAll('details').forEach((one) => { one.open = arguments[0]; })", opened)
+            sizes = browser.run("const one = document.scrollingElement; return [one.scrollWidth, one.clientWidth]")
+            assert sizes[0] <= sizes[1], (name, opened)
+        silent(browser, path)
+
+
+def test_texts_of_others_are_shown_and_do_nothing(browser, long_names):
+    browser.open(long_names / "1" / "report.html")
+    assert browser.run("return document.querySelector('h1').textContent").count("<script>alert(1)</script>") == 1
+    assert (
+        browser.run("return document.querySelectorAll('script').length + document.querySelectorAll('img').length") == 1
+    )
+    assert any(
+        LONG in one
+        for one in browser.run("return [...document.querySelectorAll('figcaption')].map((c) => c.textContent)")
+    )
+
+
 def silent(browser, path):
     """Check that the page at *path* wrote nothing to the console and asked for nothing but itself."""
     assert browser.said() == [] and browser.requests() == [path.as_uri()]

@@ -39,6 +39,13 @@ def sgl_eval():
     return HARNESSES
 
 
+@pytest.fixture(scope="session")
+def aiperf():
+    """harness_dir with AIPerf, made once for this checkout."""
+    harness.run({"path": str(HARNESSES), "names": ["aiperf"], "python": sys.executable}, Context())
+    return HARNESSES
+
+
 @pytest.fixture
 def exam(tmp_path):
     """``exam(benchmark, **server)`` runs the first point; returns (reasons, figures, log, requests).
@@ -148,6 +155,39 @@ def test_requests_that_fail_end_the_harness(tmp_path, exam, lm_eval, status, sai
     data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
     reasons, _figures, log, _bodies = exam({"type": "gsm8k", "data": data, "num_shots": 0}, status=status)
     assert reasons == ["exit code 1"] and said in log.lower(), log
+
+
+def test_a_harness_that_is_killed_has_no_result(tmp_path, exam, lm_eval):
+    data = exams.write(tmp_path / "test.jsonl", exams.SUMS)
+
+    def kill(number):
+        if number < 3:
+            return 200
+        assert exams.kill_below("lm_eval")
+        return None
+
+    reasons, _figures, log, _bodies = exam({"type": "gsm8k", "data": data, "num_shots": 0}, status=kill)
+    assert reasons == ["exit code 137"], log
+    assert list(tmp_path.glob("results/**/*.json")) == []
+
+
+def test_a_replay_that_is_killed_has_no_result(tmp_path, exam, aiperf):
+    lines = [{"timestamp": 100 * number, "input_length": 20, "output_length": 4, "hash_ids": [number]}
+             for number in range(20)]  # fmt: skip
+    trace = exams.write(tmp_path / "trace.jsonl", lines)
+
+    def kill(number):
+        if number < 8:
+            return 200
+        assert exams.kill_below("aiperf")
+        return None
+
+    model = tmp_path / "tiny"
+    subprocess.run([sys.executable, str(ROOT / "bin" / "make-tiny-model"), str(model)], check=True)
+    benchmark = {"type": "trace-replay", "trace_file": trace, "concurrencies": [2]}
+    reasons, _figures, log, bodies = exam(benchmark, model=model, status=kill)
+    assert reasons == ["exit code 137"] and len(bodies) >= 8, log
+    assert list(tmp_path.glob("results/**/*.json")) == []
 
 
 def test_mmlu_asks_as_many_as_it_is_told_and_each_repeat_has_its_seed(tmp_path, exam, lm_eval):

@@ -154,6 +154,28 @@ def test_three_processes_measure_a_point_together(cluster, service):
     assert again.rc == 0 and again.changed == 0, again.text
 
 
+@pytest.mark.slow
+def test_load_clients_on_two_nodes_measure_a_point_together(cluster, service):
+    asked = {"type": "sa-bench", "concurrencies": [4], "clients": 4, "client_nodes": 2, "save_requests": True, **LOAD}
+    played, rollup = service(**asked)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    path = cluster.latest / point["path"]
+    result = json.loads(path.read_text())
+    first, second = result["client_nodes"]
+    assert (first["clients"], second["clients"], result["clients"], result["completed"]) == (2, 2, 4, 16)
+    assert first["node"] != second["node"] and 0 < second["clock_uncertainty_s"] < 0.1
+    assert abs(second["clock_offset_s"]) <= second["clock_uncertainty_s"]  # the nodes share a machine here
+    assert [one["node"] for one in result["clients_health"]] == [first["node"]] * 2 + [second["node"]] * 2
+    lines = path.with_suffix(".requests.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["number"] for line in lines) == list(range(16))
+    assert not list(path.parent.glob("*.clients.*")) and not list(path.parent.glob("*.requests.jsonl.*"))
+    again, _rollup = service(**asked)
+    assert again.rc == 0 and again.changed == 0, again.text
+    refused, _rollup = service(**{**asked, "client_nodes": 4})
+    assert refused.rc == 2 and "benchmark.client_nodes: is 4, but the job has 3 nodes" in refused.text, refused.text
+
+
 def test_a_trace_is_replayed_at_its_times_with_the_lengths_that_it_tells(cluster, service):
     trace = cluster.folder / "trace.jsonl"
     sizes = [(600 + number, 3 + number % 3) for number in range(12)]
@@ -174,6 +196,30 @@ def test_a_trace_is_replayed_at_its_times_with_the_lengths_that_it_tells(cluster
     trace.write_text('{"input_length": 1}\n')
     refused = cluster.playbook(cluster.folder / "benchmarks.yaml", "-e", "keep=true")
     assert refused.rc == 2 and "line 1 has no output_length" in refused.text, refused.text
+
+
+@pytest.mark.slow
+def test_sessions_show_their_turns_and_a_second_run_has_nothing_to_do(cluster, service):
+    asked = {
+        "dataset_name": "sessions", "endpoint": "chat", "turns": 3, "isl": 64, "osl": 8, "turn_isl": 16, "turn_osl": 6,
+        "think_time_s": 0.2, "session_header": "X-Session-ID", "num_prompts": 6, "clients": 2, "save_requests": True,
+    }  # fmt: skip
+    played, rollup = service(type="sa-bench", concurrencies=[3], random_range_ratio=1, **asked)
+    assert played.rc == 0 and states(rollup) == ["valid"], played.text
+    (point,) = rollup["results"]
+    assert (point["completed"], point["num_sessions"], point["completed_sessions"]) == (18, 6, 6)
+    assert point["total_output_tokens"] == 6 * (8 + 6 + 6) and rollup["turns"] == 3
+    assert point["concurrency_of"] == "sessions, thinking ones included"
+    assert point["mean_first_turn_ttft_ms"] > 0 and point["mean_later_turns_ttft_ms"] > 0
+    assert "TTFT first turn mean ms" in played.text, played.text
+    result = json.loads((cluster.latest / point["path"]).read_text())
+    first, second, third = (one["mean_input_tokens"] for one in result["turn_figures"])
+    assert first >= 64 and first + 16 < second and second + 16 < third  # the answers are there as well
+    again, _rollup = service(type="sa-bench", concurrencies=[3], random_range_ratio=1, **asked)
+    assert again.rc == 0 and again.changed == 0, again.text
+    other = {**asked, "think_time_s": 0.1}
+    again, rollup = service(type="sa-bench", concurrencies=[3], random_range_ratio=1, **other)
+    assert again.rc == 0 and states(rollup) == ["valid"] and again.changed > 0, again.text
 
 
 def test_repeats_are_measured_in_turns_and_what_was_measured_before_is_the_first(service):

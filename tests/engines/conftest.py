@@ -26,7 +26,7 @@ def engine():
 def lm_eval():
     """harness_dir with lm-eval, made by the playbook if it is not there. The sandbox has no way to the packages."""
     names = [f"harness_dir={HARNESSES}", "harnesses=lm-eval"]
-    words = [word for name in names for word in ("-e", name)]
+    words = ["--tags", "harness", *(word for name in names for word in ("-e", name))]
     subprocess.run([sys.executable, "-m", "ansible", "playbook", "playbooks/setup.yml", *words], cwd=ROOT, check=True)
     return HARNESSES
 

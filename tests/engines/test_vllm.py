@@ -70,17 +70,18 @@ def exam(cluster, engine, lm_eval):
     """``exam(**benchmark)`` asks the toy questions of gsm8k on one service; returns (played, the point)."""
     site = cluster.folder / "exams.yaml"
     site.write_text(json.dumps({"harness_dir": str(lm_eval), "use_segment_sbatch_directive": False}))
+    with_site = ("-e", f"cluster_file={site}")
     data = exams.write(cluster.folder / "sums.jsonl", exams.SUMS)
 
     def take(**benchmark):
         benchmark = {"type": "gsm8k", "data": data, "num_shots": 0, "max_tokens": 16, "num_threads": 2, **benchmark}
         job = job_file(cluster, engine, "vllm_exam", benchmark=benchmark)
-        played = cluster.playbook(job, "-e", f"cluster_file={site}", "-e", "keep=true")
+        played = cluster.playbook(job, *with_site, "-e", "keep=true")
         (point,) = json.loads((cluster.latest / "rollup.json").read_text())["results"]
         return played, point
 
     yield take
-    cluster.end(cluster.folder / "vllm_exam.yaml")
+    cluster.end(cluster.folder / "vllm_exam.yaml", *with_site)
 
 
 def test_a_model_that_knows_nothing_has_a_low_score_which_is_no_fault(exam):

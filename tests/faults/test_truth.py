@@ -15,6 +15,7 @@ import pytest
 from cluster import wait_for
 from faults import LONG, failed
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 POINT = dict(LONG, num_prompts_mult=500)
 # A launcher that outlives its engine, and one that starts it again.
 LAUNCHER = f'"{sys.executable}" "$@"; exec sleep 600'
@@ -111,6 +112,61 @@ def test_a_point_whose_load_client_is_stopped_is_measured_once_more(cluster, how
     assert json.loads(result.read_text())["attempt"] == 1  # with prompts that the service has not seen
     assert cluster.rollup()["valid"] is True
     cluster.gone("halted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("required", [False, True])
+def test_a_scraper_that_is_killed_is_told_and_counts_only_where_its_readings_are_required(cluster, required):
+    smi = cluster.folder / "smi" / "nvidia-smi"
+    smi.parent.mkdir(exist_ok=True)
+    smi.write_text('#!/bin/sh\nfor gpu in 0 1 2 3 4 5 6 7; do echo "$gpu, GPU-$gpu, 100.5, 1980, 2619, 41, 97"; done\n')
+    smi.chmod(0o755)
+    exporter = f"env PATH={smi.parent}:/usr/bin:/bin {sys.executable} {ROOT}/plugins/module_utils/scraper power --port"
+    dcgm = {"container_image": "none", "port": 9405, "command": exporter + " {port}"}
+    job = cluster.job_file(
+        "unread", benchmark=dict(LONG, num_prompts_mult=300),
+        telemetry={"enabled": True, "required": required, "default_frequency": 0.5, "dcgm_exporter": dcgm},
+    )  # fmt: skip
+    process, _job_id, seen = cluster.measuring(job)
+    (scraper,) = cluster.pids("", "/scraper\0scrape\0", "\0bench_c2\0")
+    os.kill(scraper, signal.SIGKILL)
+    played = cluster.rest(process, seen)
+    rollup = cluster.rollup()
+    (record,) = rollup["results"]
+    assert (played.rc == 0, rollup["valid"], record["valid"]) == (not required,) * 3, played.text
+    assert "was not read every 3 s" in record["energy"]["note"] and record["energy"]["gpu_joules"] is None
+    for purpose in ("metrics", "power"):
+        assert any(f"{purpose} not complete" in note and "the scraper ended" in note for note in rollup["notes"])
+    assert ("telemetry is required" in reasons(cluster)) is required
+    cluster.gone("unread")
+
+
+@pytest.mark.slow
+def test_a_load_client_of_several_nodes_that_is_killed_makes_the_point_invalid_with_the_name_of_its_node(cluster):
+    spread = {"client_nodes": 2, "clients": 2, "concurrencies": [2], "num_prompts_mult": 2000}
+    job = cluster.job_file("spread", benchmark=dict(POINT, **spread))
+    process, job_id, seen = cluster.measuring(job)
+    first, second = cluster.plan()["benchmark"]["points"][0]["step"]["nodes"]
+
+    def mains():
+        """Return {node: process} of the load clients, without the processes that each of them starts."""
+        pids = cluster.pids("python", "/load_client\0")
+        parents = {pid: int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) for pid in pids}
+        names = {pid: pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in pids}
+        return {
+            next(one for one in names[pid] if one.startswith(b"SLURMD_NODENAME=")).partition(b"=")[2].decode(): pid
+            for pid in pids
+            if parents[pid] not in pids
+        }
+
+    wait_for(lambda: set(mains()) == {first, second}, "a load client on both nodes")
+    os.kill(mains()[second], signal.SIGKILL)
+    played = cluster.rest(process, seen)
+    failed(played, rf"the load client on node {second} ended without a result")
+    (point,) = cluster.rollup()["results"]
+    assert not point["valid"] and second in " ".join(point["invalid_reasons"])
+    assert not cluster.pids("python", "/load_client\0") and not list(cluster.latest.glob("results/*/*.clients.*"))
+    cluster.gone("spread")
 
 
 def test_a_clock_that_is_set_in_mid_run_decides_nothing(cluster):

@@ -194,9 +194,9 @@ class Cluster:
         """Return the newest run directory."""
         return (self.output / "latest").resolve()
 
-    def end(self, job):
+    def end(self, job, *args):
         """End what a test left up."""
-        played = self.playbook(job, "--tags", "teardown")
+        played = self.playbook(job, "--tags", "teardown", *args)
         assert played.rc == 0, played.text
         assert self.jobs(job.stem) == []
 

@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 
@@ -136,6 +137,25 @@ def plan_of(port, run_dir, harness_dir, model="/models/tiny", **benchmark):
     allocation = jobs.allocation(1, run_dir=str(run_dir))
     allocation["nodes"][0]["address"] = "127.0.0.1"
     return jobs.planner.build(spec, allocation)
+
+
+def kill_below(word):
+    """Kill our descendants with *word* in their command lines, but no shell; return how many."""
+    killed, parents = 0, {}
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            parents[int(entry.name)] = int(stat[1])
+    for number in parents:
+        above = number
+        while above and above != os.getpid():
+            above = parents.get(above, 0)
+        with contextlib.suppress(OSError):
+            words = pathlib.Path(f"/proc/{number}/cmdline").read_text()
+            if above and number != os.getpid() and word in words and "bash" not in words.partition("\0")[0]:
+                os.kill(number, signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def run_point(plan, number=0, env=None):

@@ -49,6 +49,30 @@ RESULTS = {
     "srt.slurm.rl_launch": {"action": "submit", "jobs": {}, "dir": "/jobs/1"},
     "srt.slurm.rollup": {"path": "/out/7/rollup.json", "chosen_ok": True, "chosen_reasons": []},
     "srt.slurm.slurm_sandbox": {"nodes": [], "action": "start", "duration_s": 1.0, "exec": []},
+    "srt.slurm.cluster_file": {"path": "/site/srtslurm.yaml", "settings": {}, "added": [], "notes": []},
+    "srt.slurm.cluster_info": {
+        "facts": {
+            "architecture": "x86_64",
+            "slurm_version": "23.11",
+            "accounting": None,
+            "pmix": None,
+            "pyxis": True,
+            "partition": "batch (4 nodes)",
+            "usable_nodes": 4,
+        },
+        "proposals": [
+            {"key": "default_partition", "value": "batch", "why": "the default"},
+            {"key": "default_account", "value": None, "why": "none is known"},
+            {"key": "cluster", "value": "alps", "why": "Slurm's name"},
+        ],
+        "questions": {"default_partition": "Partition", "default_account": "Account", "cluster": "Name"},
+        "partitions": ["batch"],
+        "notes": [],
+    },
+    "srt.slurm.cluster_programs": {"programs": {"etcd": "/site/configs/etcd"}},
+    "srt.slurm.container_images": {"containers": {"one": "/site/images/one.sqsh"}, "notes": []},
+    "srt.slurm.doctor_info": {"healthy": True, "checks": [], "lines": []},
+    "ansible.builtin.pause": {"user_input": "research"},
     "ansible.builtin.command": {"rc": 0, "stdout": "", "stderr": ""},
 }
 HOSTS = ("localhost", "login")
@@ -171,7 +195,8 @@ class Play:
             each = {**own, word: item, **({index: number} if index else {})}
             if all(self.templar(each).evaluate_conditional(one) for one in wanted):
                 included = module_of(task).endswith(("_tasks", "_role"))
-                results.append(self.task(task, each, folder) if included else self.call(task, each))
+                result = self.task(task, each, folder) if included else self.call(task, each)
+                results.append(result if included else {**(result or {}), word: item})
         if "register" in task:
             self.facts[task["register"]] = {"results": results}
 

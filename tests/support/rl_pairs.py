@@ -10,11 +10,12 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 
 import yaml
-from cluster import ROOT, Cluster, wait_for
+from cluster import ROOT, SANDBOX, Cluster, wait_for
 
 HERE = ROOT / "tests" / "support" / "rl"
 IMAGE = "localhost/sandbox:test"
@@ -37,16 +38,28 @@ export CONTAINERS_CONF={0}/containers.conf
 podman="podman --root={2}/root --runroot={2}/run --tmpdir={2}/tmp"
 $podman import {0}/root.tar {1}
 $podman save --output {0}/image.tar {1}
+$podman save --format oci-dir --output {0}/oci {1}
 rm -rf {2}
 """
+END_S = 20.0  # the longest time from a hit to the end of both jobs, on a busy machine
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED")
+
+
+# Jobs of "urgent" take the nodes of others.
+SLURM_CONF = (
+    "PreemptType=preempt/partition_prio",
+    "PreemptMode=CANCEL",
+    "PartitionName=urgent Nodes=node[001-003] PriorityTier=100 MaxTime=INFINITE State=UP",
+)
+OPTIONS = ("--cpu-nodes", "1", "--slurmd-timeout-s", "10", "--kill-wait-s", "5")
 
 
 class Pairs(Cluster):
     """A sandbox of two GPU nodes and one without GPUs, and RL runs on it."""
 
     def __init__(self, folder):
-        super().__init__(folder, 3, "--cpu-nodes", "1", "--slurmd-timeout-s", "10")
+        lines = [word for line in SLURM_CONF for word in ("--slurm-conf", line)]
+        super().__init__(folder, 3, *OPTIONS, *lines)
         self.base, self.local = folder / "jobs", pathlib.Path("/tmp") / f"rl-{os.getpid()}"
         self.local.mkdir(mode=0o700)
         self.data = folder / "data"
@@ -61,6 +74,31 @@ class Pairs(Cluster):
         super().close()
         shutil.rmtree(self.local, ignore_errors=True)
 
+    def clean_up(self):
+        """End all jobs; wait until no job is left, and nothing of one on its node."""
+        for job_id in self.jobs():
+            self.run("scancel", job_id, check=False)
+        wait_for(lambda: not self.jobs(), "the queue to be empty")
+        wait_for(
+            lambda: not list(self.local.iterdir()), lambda: f"nothing to be left: {list(self.local.iterdir())}", 30
+        )
+
+    def take(self, nodes, partition="urgent", seconds=3):
+        """Submit a job that takes all of these nodes, from others if it is urgent; return its id."""
+        text = self.run("sbatch", "--parsable", f"--partition={partition}", f"--nodelist={nodes}", "--exclusive",
+                        "--job-name=taker", "--output=/dev/null", f"--wrap=sleep {seconds}")  # fmt: skip
+        return text.split()[-1]
+
+    def lose(self, node):
+        """Lose a node: its slurmd is killed, and it is down for Slurm."""
+        pid = self.run("cat", f"{self.dir}/run/slurmd.{node}.pid").strip()
+        os.kill(int(pid), signal.SIGKILL)
+        self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
+
+    def heal(self):
+        """Bring a lost node back."""
+        subprocess.run([SANDBOX, "start", "--dir", self.dir], check=True)
+
     def make_image(self):
         """Make the image of the sandboxes once, and return its archive."""
         archive = self.images / "image.tar"
@@ -68,6 +106,10 @@ class Pairs(Cluster):
             store = tempfile.mkdtemp(dir="/tmp")  # podman takes no long paths
             self.run("sh", "-c", MAKE_IMAGE.format(self.images, IMAGE, store), node="node003")
         return archive
+
+    def image_folder(self):
+        """Return the folder of the same image as a registry has it."""
+        return self.make_image().parent / "oci"
 
     def settings(self, name, trainer="", server="", **changes):
         """Return small settings; *trainer* and *server* are further arguments of those."""
@@ -106,14 +148,14 @@ class Pairs(Cluster):
             **more,
         }
 
-    def entry(self, word, path="", **params):
-        """Return what the entry of a module gives in the sandbox; ``error`` has the text of an error."""
-        env = [f"PATH={path}:{os.environ['PATH']}"] if path else []
-        return json.loads(self.run("env", *env, "python3", str(HERE / "launch.py"), word, json.dumps(params)))
+    def entry(self, word, env=None, **params):
+        """Return what the entry of a module gives in the sandbox, with *env*; ``error`` has the text of an error."""
+        more = [f"{name}={value}" for name, value in (env or {}).items()]
+        return json.loads(self.run("env", *more, "python3", str(HERE / "launch.py"), word, json.dumps(params)))
 
-    def launch(self, settings, **params):
-        """Launch a run; return the pair."""
-        result = self.entry("rl_launch", settings=settings, **params)
+    def launch(self, settings, env=None, **params):
+        """Launch a run, with the variables *env*; return the pair."""
+        result = self.entry("rl_launch", env, settings=settings, **params)
         assert "error" not in result, result["error"]
         return Pair(self, result)
 
@@ -135,16 +177,19 @@ class Pair:
         self.cluster, self.result, self.folder = cluster, result, pathlib.Path(result["dir"])
         self.jobs = result["jobs"]
 
+    def fields(self, side):
+        """Return what Slurm shows of a job."""
+        return dict(re.findall(r"(\w+)=(\S+)", self.cluster.run("scontrol", "-o", "show", "job", self.jobs[side])))
+
     def state(self, side):
         """Return Slurm's state of a job."""
-        text = self.cluster.run("scontrol", "--oneliner", "show", "job", self.jobs[side])
-        return re.search(r" JobState=(\S+)", text)[1]
+        return self.fields(side)["JobState"]
 
-    def code(self, side):
-        """Return the exit code of a job."""
-        return re.search(
-            r" ExitCode=(\S+)", self.cluster.run("scontrol", "--oneliner", "show", "job", self.jobs[side])
-        )[1]
+    def following(self):
+        """Return the pair that goes on after this one."""
+        folder = pathlib.Path(self.record("training")["next"])
+        jobs = json.loads((folder / "jobs.json").read_text())
+        return Pair(self.cluster, {"dir": str(folder), "jobs": {side: jobs[side] for side in self.jobs}})
 
     def record(self, side):
         """Return what a side said last of itself."""
@@ -174,8 +219,9 @@ class Pair:
         return {path.name: path.read_text()[-600:] for path in sorted(paths)}
 
     def seen(self):
-        """Return what the trainer wrote."""
-        return json.loads((self.cluster.folder / f"checkpoints-{self.name}" / "seen.json").read_text())
+        """Return what the trainer wrote, before that only that it has had no episode."""
+        path = self.cluster.folder / f"checkpoints-{self.name}" / "seen.json"
+        return json.loads(path.read_text()) if path.exists() else {"episodes": 0}
 
     @property
     def name(self):

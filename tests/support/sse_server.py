@@ -46,6 +46,15 @@ class Behaviour:
     overload_s: float = 0.0  # ... an answer begins so much later
     caches: str = ""  # publishes a prefix cache of words at /metrics: the names of its hits and queries
     tokenizer: object = None  # counts prompt tokens; else words are counted
+    remembers: bool = False  # the tokens of an answer depend on the whole prompt, see said()
+    thinks: int = 0  # of chat, so many tokens are reasoning
+    prefill_s: float = 0.0  # for each word of the prompt that is not the begin of an earlier one
+    fail_turn: int = 0  # the n-th turn of a chat answers 503, of each third one
+
+
+def said(messages):
+    """Return the token of which the answer of a server that remembers consists: it follows from all *messages*."""
+    return f" t{zlib.crc32(json.dumps(messages).encode())}"
 
 
 class Server:
@@ -54,11 +63,13 @@ class Server:
     def __init__(self, behaviour):
         self.behaviour = behaviour
         self.requests = []
+        self.heads = []  # of these
         self.connections = 0
         self.active = 0
         self.port = None
         self.hanging = threading.Event()
         self.known, self.cached, self.asked = set(), 0, 0
+        self.chats = 0
 
     @property
     def url(self):
@@ -75,17 +86,19 @@ class Server:
     def prompt_tokens(self, body):
         prompt = body.get("prompt")
         if prompt is None:
-            prompt = body["messages"][-1]["content"]
+            prompt = " ".join(str(one["content"]) for one in body["messages"])
         tokenizer = self.behaviour.tokenizer
         count = len(tokenizer.encode(prompt).ids) if tokenizer else len(prompt.split())
         return count + self.behaviour.extra_prompt_tokens
 
     def cache(self, words):
-        """Count the *words* of a prompt that are the begin of an earlier one."""
+        """Count the *words* of a prompt that are the begin of an earlier one; return how many are not."""
         begins = [tuple(words[:count]) for count in range(1, len(words) + 1)]
-        self.cached += sum(begin in self.known for begin in begins)
+        cached = sum(begin in self.known for begin in begins)
+        self.cached += cached
         self.asked += len(words)
         self.known.update(begins)
+        return len(words) - cached
 
     def metrics(self):
         """Return the page /metrics."""
@@ -127,6 +140,7 @@ class Connection(asyncio.Protocol):
             page = path == "/metrics" and self._server.behaviour.caches
             self._plain(200, self._server.metrics() if page else "{}")
             return
+        self._server.heads.append(head.decode())
         self._answer(path, json.loads(raw))
 
     def _plain(self, status, text):
@@ -136,11 +150,17 @@ class Connection(asyncio.Protocol):
     def _answer(self, path, body):
         server, how = self._server, self._server.behaviour
         server.requests.append(body)
-        if how.caches:
-            server.cache(body["prompt"].split())
+        new = 0
+        if how.caches or how.prefill_s:
+            new = server.cache((body.get("prompt") or " ".join(one["content"] for one in body["messages"])).split())
         number = len(server.requests)
         if how.hang_after and number >= how.hang_after:
             server.hanging.set()
+            return
+        turn = sum(one["role"] == "user" for one in body.get("messages") or ())
+        server.chats += turn == how.fail_turn
+        if how.fail_turn and turn == how.fail_turn and server.chats % 3 == 0:
+            self._plain(503, json.dumps({"message": "this turn is too much", "code": 503}))
             return
         if number <= how.fail_first or how.fail_every and number % how.fail_every == 0:
             self._plain(503, json.dumps({"message": "Service temporarily unavailable", "code": 503}))
@@ -157,29 +177,33 @@ class Connection(asyncio.Protocol):
             usage = {"prompt_tokens": prompt, "completion_tokens": counted, "total_tokens": prompt + count}
         make = _chat if path.endswith("/chat/completions") else _completion
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        pace = server.pace(body.get("prompt"))
-        self._task = asyncio.ensure_future(self._stream(head, make, count, usage, pace))
+        ttft_s, itl_s = server.pace(body.get("prompt"))
+        pace = (ttft_s + new * how.prefill_s, itl_s)
+        text = said(body["messages"]) if how.remembers else " tok"
+        self._task = asyncio.ensure_future(self._stream(head, make, count, usage, pace, text))
 
-    async def _stream(self, head, make, count, usage, pace):
+    async def _stream(self, head, make, count, usage, pace, text):
         self._server.active += 1
         try:
             how = self._server.behaviour
             if how.capacity and self._server.active > how.capacity:
                 await asyncio.sleep(how.overload_s)
-            await self._tokens(head, make, count, usage, *pace)
+            await self._tokens(head, make, count, usage, *pace, text)
         finally:
             self._server.active -= 1
 
-    async def _tokens(self, head, make, count, usage, ttft_s, itl_s):
+    async def _tokens(self, head, make, count, usage, ttft_s, itl_s, text):
         how, loop = self._server.behaviour, asyncio.get_running_loop()
         begin = loop.time()
-        token, empty = _chunk(make(" tok")), _chunk(make(""))
+        token, empty = _chunk(make(text)), _chunk(make(""))
+        thought = _chunk({"choices": [{"index": 0, "delta": {"reasoning_content": " hm"}, "finish_reason": None}]})
         full = count if how.empty_from < 0 else how.empty_from
         cut = count // 2 if (how.cut or how.error_event) else count
         write = self._transport.write
         write(head + (_chunk(make("", role=True)) if how.role_chunk else b""))
         if not ttft_s and not itl_s:
-            write(token * min(cut, full) + empty * (cut - min(cut, full)))
+            thoughts = min(how.thinks, cut)
+            write(thought * thoughts + token * (min(cut, full) - thoughts) + empty * (cut - min(cut, full)))
         else:
             for index in range(cut):
                 delay = begin + ttft_s + index * itl_s - loop.time()

@@ -66,6 +66,7 @@ def test_the_manual_of_a_module_has_its_options(module):
 # The file of a module's entry, where it is not stages/<module>.py.
 ENTRIES = {
     "ab_run": pathlib.Path("plugins", "action", "ab_run.py"),
+    "interactive": pathlib.Path("plugins", "action", "interactive.py"),
     "slurm_job": UTILS / "allocation" / "slurm_job.py",
     "slurm_sandbox": UTILS / "sandbox" / "entry.py",
     "sweep_run": pathlib.Path("plugins", "action", "sweep_run.py"),

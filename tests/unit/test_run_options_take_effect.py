@@ -22,6 +22,8 @@ WITHOUT = {
         "harness_dir": "/harness",
         "harnesses": "lm-eval",
     },
+    "doctor": {},
+    "interactive": {},
     "sandbox": {},
     "compare": {"baseline": "7", "candidate": "8"},
     "runs": {},
@@ -59,6 +61,19 @@ OTHER = {
     "harnesses": "aiperf,sgl-eval",
     "setup_python": "/other/python3",
     "setup_requirements": "/other/requirements.txt",
+    "shared_dir": "/other/shared",
+    "setup_account": "other",
+    "setup_partition": "other",
+    "setup_time_limit": "1:00:00",
+    "setup_network_interface": "ib0",
+    "setup_settings": {"python": "/other/python3"},
+    "setup_ask_node": "false",
+    "setup_arch": "aarch64",
+    "setup_source": "/other/downloads",
+    "setup_checksums": {"etcd": "0" * 64},
+    "setup_wheels": "0.8.1",
+    "setup_images": {"one": "docker://one"},
+    "setup_images_dir": "/other/images",
     "baseline": "another.json",
     "candidate": "one.json",
     "threshold": "5",
@@ -81,8 +96,11 @@ OTHER = {
     "srt_slurm_collection_dir": "/other/collection",
 }
 LOOKUP = """"{{ lookup('srt.slurm.run_option', '%s'"""
-# What an option of the removed sandbox alone needs beside it.
-BESIDE = {"sandbox_keep_log": {"sandbox_state": "absent"}}
+# What an option needs beside it to have an effect.
+BESIDE = {
+    "sandbox_keep_log": {"sandbox_state": "absent"},
+    "setup_images_dir": {"setup_images": {"one": "docker://one"}},
+}
 PUBLIC = {name: option for name, option in run_options.OPTIONS.items() if not option.internal}
 USES = [(name, playbook) for name, option in PUBLIC.items() for playbook in option.playbooks]
 
@@ -159,6 +177,8 @@ def test_a_playbook_is_followed_to_its_end(calls, playbook):
     last = {
         "plan": "dry_run",
         "bench": "assert",
+        "doctor": "assert",
+        "interactive": "interactive",
         "sweep": "sweep_run",
         "status": "run_info",
         "logs": "step_log_info",

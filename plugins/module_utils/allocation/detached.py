@@ -13,6 +13,7 @@ import stat
 import sys
 
 from .. import run_options
+from ..collection_version import VERSION
 from ..failures import Error
 from ..files import make_own_folder, write_text_atomic
 from ..holder import playbook as holder_play
@@ -84,12 +85,29 @@ def check(playbook: JsonObject) -> None:
             f"{path} does not exist. Set playbook.collection (-e srt_slurm_collection_dir=DIR) to the directory "
             "of the collection srt.slurm on the submit host, and playbook.name to one of its playbooks."
         )
+    theirs = _version_in(collection)
+    if theirs and theirs != VERSION:
+        raise Error(
+            f"The collection in {collection} is version {theirs}, and this one is {VERSION}: the playbook in the job "
+            "would read the job in another way. Install the same version there."
+        )
     if not os.access(python, os.X_OK):
         raise Error(
             f"playbook.python {python} is not executable. Create an environment on shared disk: playbooks/setup.yml."
         )
     if playbook.get("python"):  # our own Python has it
         _check_ansible(python)
+
+
+def _version_in(collection: str) -> str | None:
+    """Return the version of the collection in this directory, None if it does not say."""
+    path = os.path.join(collection, "plugins", "module_utils", "collection_version.py")
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = re.search(r'^VERSION = "(.+)"$', stream.read(), re.M)
+    except (OSError, ValueError):
+        return None
+    return found[1] if found else None
 
 
 def check_found(job: QueueEntry, run_dir: str, playbook: JsonObject) -> None:

@@ -107,7 +107,8 @@ class LineReader:
                 groups[shape].append(line)
             else:
                 groups[shape] = [line]
-        for shape, found in groups.items():
+        for shape in _by_end(groups, shapes, collapsed):
+            found = groups[shape]
             if shape not in self._shapes:
                 if len(self._shapes) >= MOST_SHAPES:
                     self._shapes.clear()
@@ -179,6 +180,23 @@ class LineReader:
             raise ValueError("The time is impossible.")
         columns = [[b""] * len(seconds) if part is None else part for part in parts]
         return [begun + more for begun, more in zip(map(minutes.__getitem__, zip(*columns)), seconds)]
+
+
+def _by_end(groups: dict[bytes, list[bytes]], wide: list[bytes], collapsed: dict[bytes, bytes]) -> list[bytes]:
+    """Return the shapes of *groups* in the order of their last lines, so that the last line is read last.
+
+    :param wide: the lines of all groups in order, with digits replaced by 0.
+    """
+    if len(groups) == 1:
+        return list(groups)
+    found: dict[bytes, None] = {}
+    for one in reversed(wide):
+        shape = collapsed.get(one)
+        if shape is not None:  # else the table was emptied meanwhile
+            found.setdefault(shape)
+        if len(found) == len(groups):
+            break
+    return [*(shape for shape in groups if shape not in found), *reversed(found)]
 
 
 def lines_with(mark: bytes, block: bytes) -> list[bytes]:

@@ -25,6 +25,7 @@ import calendar
 import datetime
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable, NamedTuple, TypeVar, Union
 
@@ -112,10 +113,10 @@ def sizes_in(line: str, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, in
 
 
 class Mean:
-    """Running mean, maximum and last value."""
+    """Running mean and maximum."""
 
-    def __init__(self, kept: Sequence[float | None] = (0, 0, None, None)) -> None:
-        self.count, self.total, self.largest, self.last = kept
+    def __init__(self, kept: Sequence[float | None] = (0, 0, None)) -> None:
+        self.count, self.total, self.largest = kept
 
     def add(self, values: Column) -> None:
         """Add a column, which may be empty."""
@@ -124,7 +125,6 @@ class Mean:
             self.count = (self.count or 0) + len(values)
             self.total = (self.total or 0) + sum(values)
             self.largest = largest if self.largest is None else max(self.largest, largest)
-            self.last = values[-1]
 
     def mean(self) -> float | None:
         """Return the mean, or None without numbers."""
@@ -132,16 +132,23 @@ class Mean:
 
     def kept(self) -> list[float | None]:
         """Return what makes an equal one."""
-        return [self.count, self.total, self.largest, self.last]
+        return [self.count, self.total, self.largest]
 
 
 class Totals:
-    """The figures of batches in some time."""
+    """The figures of batches in some time.
+
+    :ivar running: how often each number of running requests was logged, without batches that only read prompts.
+    :ivar hit: the last share of the prefix cache that was logged, and its time if that is known.
+    """
 
     def __init__(self, kept: JsonObject | None = None) -> None:
         kept = kept or {}
         self.counts: dict[str, int] = dict(kept.get("counts") or {"all": 0, PREFILL: 0, DECODE: 0, INTERVAL: 0})
         self.means = {name: Mean(values) for name, values in (kept.get("means") or {}).items()}
+        hit = kept.get("hit") or (None, None)
+        self.hit: tuple[float | None, float | None] = (hit[0], hit[1])
+        self.running = Counter({int(number): count for number, count in (kept.get("running") or {}).items()})
 
     def add(self, batch: Batch) -> None:
         """Add the lines of *batch*."""
@@ -151,10 +158,21 @@ class Totals:
             if name not in self.means:
                 self.means[name] = Mean()
             self.means[name].add([one for one in values if one] if name in RATES and 0 in values else values)
+        if batch.columns.get("hit"):
+            self.add_hit(batch.columns["hit"][-1], batch.times[-1] if batch.times else None)
+        if batch.kind != PREFILL:
+            self.running.update(map(int, batch.columns.get("running") or ()))
+
+    def add_hit(self, share: float, time: float | None) -> None:
+        """Add a share of the prefix cache; one that is older than the last does not take its place."""
+        if time is None or self.hit[1] is None or time >= self.hit[1]:
+            self.hit = (share, time)
 
     def kept(self) -> JsonObject:
         """Return what makes an equal one."""
-        return {"counts": self.counts, "means": {name: one.kept() for name, one in self.means.items()}}
+        means = {name: one.kept() for name, one in self.means.items()}
+        running = {str(one): count for one, count in self.running.items()}
+        return {"counts": self.counts, "means": means, "running": running, "hit": list(self.hit)}
 
     def _of(self, name: str) -> Mean:
         return self.means.get(name) or Mean()
@@ -162,7 +180,7 @@ class Totals:
     def record(self) -> JsonObject:
         """Return the figures with the keys of ``nodes[]`` in rollup.json."""
         new, cached = (int(self._of(name).total or 0) for name in ("new", "cached"))
-        last, seen = self._of("hit").last, new + cached
+        last, seen = self.hit[0], new + cached
         rate = 100.0 * cached / seen if seen else None if last is None else 100.0 * last
         kv = self._of("kv")
         return {
@@ -229,7 +247,7 @@ class Metrics:
             if begin <= times[-1] and end >= times[0]:
                 first, behind = bisect_left(times, begin), bisect_right(times, end)
                 part = {name: values[first:behind] for name, values in batch.columns.items()}
-                totals.add(batch._replace(size=behind - first, columns=part))
+                totals.add(batch._replace(size=behind - first, columns=part, times=times[first:behind]))
 
     def unknown(self, count: int, line: bytes) -> None:
         """Count lines about batches that say nothing in a form that is known; *line* is one of them."""
@@ -241,6 +259,7 @@ class Metrics:
         if percent > 100:
             raise ValueError("The share is impossible.")
         self.totals.means.setdefault("hit", Mean()).add([percent / 100])
+        self.totals.add_hit(percent / 100, None)
 
     def knows(self, name: str) -> bool:
         """Return whether the parallel size or the attribute *name* is known."""

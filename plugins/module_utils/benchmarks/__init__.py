@@ -51,7 +51,9 @@ SECTION = Section(
     "benchmark",
     {
         "type": Field(Choice(*BENCHMARKS), "manual", "What is measured; manual measures nothing."),
-        "concurrencies": Field(Concurrencies(), None, 'Requests in flight, one point each: [4, 16] or "4x16".'),
+        "concurrencies": Field(
+            Concurrencies(), None, 'Requests, or sessions, in flight, one point each: [4, 16] or "4x16".'
+        ),
         "point_timeout_s": Field(
             Int(1),
             None,

@@ -49,7 +49,7 @@ class Router(ClientBenchmark):
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
-        found = traffic.problems(options)
+        found = traffic.problems(options, options["concurrency"] or CONCURRENCY)
         try:
             chosen = ratios(options)
         except ValueError as error:

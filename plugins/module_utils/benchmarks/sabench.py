@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ..failures import Finding
 from ..json_types import JsonObject
+from ..metrics import SESSIONS
 from ..plan_file import gpu_counts
 from ..schema.section import Field
 from ..schema.types import Float, Int
@@ -20,6 +21,7 @@ from .own_client import DEADLINE_S, MOST_REQUESTS, NUM_PROMPTS, ClientBenchmark,
 
 # srtctl asks SGLang (/slow_down) to sleep between its steps until so many requests run that batches are full.
 SLOWED = ("slow_down_sleep_time", "slow_down_wait_time")
+SESSION_COLUMNS = ("completed_sessions", "mean_first_turn_ttft_ms", "mean_later_turns_ttft_ms")
 WHY_NOT_SLOWED = "the figures would be those of an engine that sleeps between its steps."
 
 
@@ -28,7 +30,10 @@ class SaBench(ClientBenchmark):
     key_fields = ("concurrency", "req_rate")
     searches = (search.CONCURRENCY, search.RATE)
     chosen_by = {"concurrencies": "concurrency"}
-    described_by = ("isl", "osl")
+    described_by = ("isl", "osl", "turns", "think_time_s")
+    metrics = (*ClientBenchmark.metrics, *SESSIONS)
+    columns = (*ClientBenchmark.columns, *SESSION_COLUMNS)
+    optional_columns = SESSION_COLUMNS
     data_keys = ("dataset_path",)
     counted = {"num-prompts": "num_prompts_mult", "num-warmup": "num_warmup_mult"}
     fields = {
@@ -36,9 +41,9 @@ class SaBench(ClientBenchmark):
         "random_range_ratio": Field(
             Float(0.000001, 1), 0.8, "Lengths vary from this share of isl and osl to the full length."
         ),
-        "num_prompts_mult": Field(Int(1), 10, "Requests of a point: this times its concurrency."),
+        "num_prompts_mult": Field(Int(1), 10, "Requests, or sessions, of a point: this times its concurrency."),
         "num_prompts": NUM_PROMPTS,
-        "num_warmup_mult": Field(Int(0), 2, "Warm-up requests: this times the concurrency."),
+        "num_warmup_mult": Field(Int(0), 2, "Warm-up requests, or sessions: this times the concurrency."),
         **traffic.FIELDS,
         **datasets.FIELDS,
         **dict.fromkeys(SLOWED, Field(Float(0), None, "Of srtctl, for SGLang. Runs refuse it: " + WHY_NOT_SLOWED)),
@@ -50,8 +55,13 @@ class SaBench(ClientBenchmark):
 
     def problems(self, spec: JsonObject) -> list[Finding]:
         options = spec["benchmark"]
-        found = search.option_problems(options, self.metrics, self.searches) or traffic.problems(options)
-        found = found or datasets.problems(options)
+        found = search.option_problems(options, self.metrics, self.searches)
+        if found:
+            return found
+        levels = [level for level, _rate in search.loads(options)]
+        found = traffic.problems(options, min(levels, default=options["client_nodes"]))
+        most = max((sum(_counts(options, level)) for level in levels), default=0)
+        found = found or datasets.problems(options, most)
         if found:
             return found
         for key in ("num_prompts_mult", "num_warmup_mult"):
@@ -72,7 +82,7 @@ class SaBench(ClientBenchmark):
 
     def data(self, spec: JsonObject) -> list[Data]:
         options = spec["benchmark"]
-        if datasets.kind(options) == datasets.RANDOM or not options["dataset_path"]:
+        if not options["dataset_path"]:
             return []
 
         def rows(path: str) -> int:
@@ -90,12 +100,12 @@ class SaBench(ClientBenchmark):
     def _point(self, layout: Layout, concurrency: int, rate: float | None) -> Point:
         options = layout.spec["benchmark"]
         prompts, warmup = _counts(options, concurrency)
-        ratio = options["random_range_ratio"] if datasets.kind(options) == datasets.RANDOM else 1.0
+        ratio = options["random_range_ratio"] if datasets.makes_lengths(options) else 1.0
         parameters = self.load(layout, concurrency, prompts, warmup, ratio, rate)
         parameters.update(traffic.parameters(options))
         sets = self.data(layout.spec)
-        if sets:
-            parameters.update(datasets.parameters(options, path_of(layout.spec, sets[0])))
+        path = path_of(layout.spec, sets[0]) if sets else None
+        parameters.update(datasets.parameters(options, path, prompts))
         seen = [bind for one in sets for bind in binds(layout, path_of(layout.spec, one))]
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
         result = _result_path(options, gpus, concurrency, rate)
@@ -104,9 +114,10 @@ class SaBench(ClientBenchmark):
 
 
 def _counts(options: JsonObject, concurrency: int) -> tuple[int, int]:
-    """Return (requests, warm-up requests) of the point with *concurrency* requests in flight."""
+    """Return (requests, warm-up requests) of the point with *concurrency* requests in flight; or of sessions."""
     prompts = options["num_prompts"] or concurrency * options["num_prompts_mult"]
-    return max(prompts, search.least_requests(options)), concurrency * options["num_warmup_mult"]
+    each = options["turns"] or 1 if datasets.makes_lengths(options) else 1  # requests, of a session of a file at least
+    return max(prompts, -(-search.least_requests(options) // each)), concurrency * options["num_warmup_mult"]
 
 
 def _deadline_s(options: JsonObject) -> float:

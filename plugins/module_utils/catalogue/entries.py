@@ -10,17 +10,20 @@ import os
 import re
 
 from .. import sweep_folders
-from ..files import read_object
+from ..failures import Error
+from ..files import read_object, text_digest
 from ..json_types import Json, JsonObject
 from ..metrics import METRICS
 from ..plain_text import cleaned, shown
-from ..plan_file import PLAN
+from ..plan_file import PLAN, Plan, load_plan
 from ..results.outcome import in_words
+from ..results.proof import as_proven
 from ..results.rollup_file import Rollup, read_rollup
 from ..results.tables import topology
 
 RUN = re.compile(r"([1-9][0-9]*)(\.earlier[0-9]+)?")
-FILES = ("rollup.json", PLAN)  # what a record is made of, beside <job id>.json
+FILES = ("rollup.json", PLAN)  # what a record is made of, beside <job id>.json and the results with their verdicts
+RESULTS = "results"
 BEST = ("output_tps", "total_tps", "score")
 
 
@@ -35,14 +38,19 @@ def folders(output_dir: str) -> list[str]:
 
 def stamp(folder: str) -> str:
     """Return what changes when a file changes that the record of *folder* is made of."""
-    parts = []
-    for path in [os.path.join(folder, name) for name in FILES] + _metadata(folder):
-        try:
-            facts = os.stat(path)
-            parts.append(f"{os.path.basename(path)}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}")
-        except OSError:
-            continue
-    return " ".join(parts)
+    parts = [_stamp_of(path) for path in [os.path.join(folder, name) for name in FILES] + _metadata(folder)]
+    results = sorted(
+        os.path.join(place, name) for place, _dirs, names in os.walk(os.path.join(folder, RESULTS)) for name in names
+    )
+    return " ".join([*filter(None, parts), text_digest(" ".join(map(_stamp_of, results)))])
+
+
+def _stamp_of(path: str) -> str:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return ""
+    return f"{os.path.basename(path)}:{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}"
 
 
 def entry(output_dir: str, folder: str) -> JsonObject | None:
@@ -52,6 +60,7 @@ def entry(output_dir: str, folder: str) -> JsonObject | None:
     points, valid_points, tags, date}``. What is not known is None; ``valid`` too while there is no rollup.
     """
     rollup = read_rollup(os.path.join(folder, "rollup.json"))
+    rollup = as_proven(rollup, _plan(folder), folder) if rollup else None
     about = next((read_object(path) for path in _metadata(folder)), None) or {}
     if rollup is None and not about and not os.path.isfile(os.path.join(folder, PLAN)):
         return None
@@ -71,6 +80,14 @@ def entry(output_dir: str, folder: str) -> JsonObject | None:
         if isinstance(benchmark, dict):
             record.update({key: benchmark.get(key) for key in ("isl", "osl")}, benchmark_type=benchmark.get("type"))
     return dict(cleaned(record, shown))
+
+
+def _plan(folder: str) -> Plan | None:
+    """Return the plan in *folder*; None if there is none that this version can read."""
+    try:
+        return load_plan(os.path.join(folder, PLAN))
+    except (Error, OSError):
+        return None
 
 
 def _of_rollup(rollup: Rollup | None) -> JsonObject:

@@ -18,7 +18,7 @@ from ..json_types import JsonObject
 from . import entries
 
 NAME = "runs.sqlite"
-VERSION = 1  # of the records
+VERSION = 2  # of the records
 WAIT_S = 5.0  # for another process that writes
 
 

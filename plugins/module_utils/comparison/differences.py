@@ -49,7 +49,7 @@ def _facts(run: MeasuredRun) -> JsonObject:
         for key, one in run.facts["inputs"].items()
     }
     lists = {key: ", ".join(run.facts[key]) for key in ("images", "nodes") if run.facts[key]}
-    return {**run.facts["spec"], "inputs": inputs, **lists}
+    return {**run.facts["spec"], "inputs": inputs, "versions": run.facts["versions"], **lists}
 
 
 def _flat(value: Json, path: str = "") -> Iterator[tuple[str, str]]:

@@ -117,6 +117,7 @@ def _of_plan(folder: str, parameters: JsonObject) -> MeasuredRun:
         "inputs": plan.get("inputs") or spec.get("inputs") or {},
         "images": sorted({str(one["image"]) for one in containers if one}),
         "nodes": [node["name"] for node in plan["nodes"]],
+        "versions": _versions(rollup),
     }
     serving = (plan.get("digests") or {}).get("serving")
     return MeasuredRun(
@@ -156,9 +157,18 @@ def _of_rollup(file: str, rollup: Rollup, parameters: JsonObject) -> MeasuredRun
     return MeasuredRun(
         name, file, job_id, str(rollup.get("job_name") or ""), benchmark, None, core,
         (said.get("digests") or {}).get("serving"), parameters, repeats,
-        {"spec": facts, "inputs": rollup.get("inputs") or {}, "images": [], "nodes": nodes},
+        {"spec": facts, "inputs": rollup.get("inputs") or {}, "images": [], "nodes": nodes,
+         "versions": _versions(rollup)},
         notes,
     )  # fmt: skip
+
+
+def _versions(rollup: Rollup | None) -> JsonObject:
+    """Return ``{program: its versions}`` as logs said them when *rollup* was made."""
+    told: Json = rollup.get("provenance") if rollup else None
+    engines = told.get("engines") if isinstance(told, dict) else None
+    found = engines if isinstance(engines, dict) else {}
+    return {str(name): ", ".join(map(str, one)) for name, one in found.items() if isinstance(one, list)}
 
 
 def _name(folder: str, job_id: str) -> str:

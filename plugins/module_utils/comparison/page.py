@@ -19,7 +19,8 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --line: #444b55; --dim: #9aa4b2; --worse: #ff8a80; --better: #6fdd8b; --mark: #8ab4f8; }
 }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 1.5rem auto; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 1.5rem auto; padding: 0 1rem;
+  overflow-wrap: break-word; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

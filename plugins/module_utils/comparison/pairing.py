@@ -31,22 +31,37 @@ class Pairing(NamedTuple):
 def paired(baseline: Sequence[Repeat], candidate: Sequence[Repeat]) -> Pairing:
     """Return the Pairing of valid repeats.
 
-    They are paired if one allocation measured all of them, never two at once, and each repeat of the smaller side has
-    one of the other side as its neighbour in time.
+    They are paired if each allocation that measured any of them measured both sides in turns: never two at once, and
+    each repeat of the side with fewer has one of the other side as its neighbour in time. What differs between
+    allocations is then the same for both of a pair.
     """
-    places = {one.allocation for one in (*baseline, *candidate)}
-    if len(places) != 1 or None in places:
+    places = list(dict.fromkeys(one.allocation for one in (*baseline, *candidate)))
+    if not places or None in places:
         return Pairing(None, ELSEWHERE if places else "")
+    pairs: list[Pair] = []
+    for place in places:
+        sides = [[one for one in side if one.allocation == place] for side in (baseline, candidate)]
+        if len(places) > 1 and not all(sides):
+            return Pairing(None, ELSEWHERE)
+        found = _in_turns(*sides)
+        if isinstance(found, str):
+            return Pairing(None, found)
+        pairs += found
+    return Pairing(pairs, "")
+
+
+def _in_turns(baseline: Sequence[Repeat], candidate: Sequence[Repeat]) -> list[Pair] | str:
+    """Return the pairs of repeats that one allocation measured, or why there are none."""
     spans: list[tuple[float, float, int, Repeat]] = []
     for side, repeats in enumerate((baseline, candidate)):
         for one in repeats:
             begin, end = seconds(one.started_at), seconds(one.ended_at)
             if begin is None or end is None:
-                return Pairing(None, NO_TIMES)
+                return NO_TIMES
             spans.append((begin, end, side, one))
     spans.sort(key=lambda span: span[:3])
     if any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:])):
-        return Pairing(None, AT_ONCE)
+        return AT_ONCE
     pairs: list[Pair] = []
     at = 0
     while at + 1 < len(spans):
@@ -57,6 +72,4 @@ def paired(baseline: Sequence[Repeat], candidate: Sequence[Repeat]) -> Pairing:
         pairs.append((other, one) if side else (one, other))
         at += 2
     left = len(spans) - 2 * len(pairs)
-    if len(pairs) < min(len(baseline), len(candidate)) or left > len(pairs):
-        return Pairing(None, NO_TURNS)
-    return Pairing(pairs, "")
+    return NO_TURNS if len(pairs) < min(len(baseline), len(candidate)) or left > len(pairs) else pairs

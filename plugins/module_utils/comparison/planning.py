@@ -21,7 +21,8 @@ class Need(NamedTuple):
 
     :ivar spread: standard deviation of a repeat's logarithm, of a pair's difference if ``paired``; None if unknown.
     :ivar values: how many values it is known from.
-    :ivar repeats: of each side; None if that is unknown, or more than anybody measures.
+    :ivar repeats: of each side; None if that is unknown, or more than anybody measures. From one side alone it is
+        enough whether the other is measured in turns with it or not.
     """
 
     label: str
@@ -70,6 +71,10 @@ def _need(point: Point, name: str, sought: tuple[float, float], confidence: floa
     values = sum(map(len, logs))
     if spread <= ratios.SAME:
         return Need(point.label, name, bool(pairs), spread, values, None, "the repeats show no spread at all")
-    count = sizes.repeats_needed(sizes.likely(spread, freedom), bool(pairs), *sought, confidence)
+    likely = sizes.likely(spread, freedom)
+    count = sizes.repeats_needed(likely, bool(pairs), *sought, confidence)
+    if not point.candidate and count:  # nobody knows yet whether the other side is measured in turns with this one
+        turns = sizes.repeats_needed([math.sqrt(2) * one for one in likely], True, *sought, confidence)
+        count = max(count, turns) if turns else None
     reason = "" if count else f"more than {sizes.MOST} repeats"
     return Need(point.label, name, bool(pairs), spread, values, count, reason)

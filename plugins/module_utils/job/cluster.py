@@ -98,6 +98,7 @@ IMAGES = (
     ("telemetry", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "node_exporter", "container_image"),
+    ("observability", "tachometer", "process_exporter", "container_image"),
 )
 
 # The settings that a plan may depend on. Credentials (cloud) and alias tables stay out of the spec.

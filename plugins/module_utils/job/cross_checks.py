@@ -21,7 +21,7 @@ from ..secrets.references import environments
 from ..services import dynamo_install
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
 from ..topology.modes import LONG_MODE
-from .allocation_request import allocation_request
+from .allocation_request import allocation_request, node_count
 from .schema import JOB
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -156,6 +156,9 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
     telemetry = spec["telemetry"]
     found: list[Finding] = []
     if not telemetry["enabled"]:
+        if telemetry["cpu_power"]["enabled"]:
+            path = ("telemetry", "cpu_power", "enabled")
+            found.append((path, "needs telemetry.enabled.", "Set that, too.", "conflict"))
         return found
 
     def say(key: str, text: str, remedy: str | None = None, code: Code = "conflict") -> None:
@@ -168,6 +171,16 @@ def _telemetry(spec: JsonObject) -> list[Finding]:
         text = f"is {telemetry['default_frequency']:g}; expected at most 3 seconds between two readings."
         say("default_frequency", text, code="out_of_range")
     found += _below(("telemetry", "storage_subdir"), telemetry["storage_subdir"])
+    for key in ("cpu_power", "cpu_power_exporter"):
+        source = telemetry[key]["source"]
+        if source != "auto":
+            text = f"is {source}, and the energy of CPUs is read from the kernel's RAPL counters alone."
+            found.append((("telemetry", key, "source"), text, "Write auto, or leave it out.", "not_supported"))
+    cpus = telemetry["cpu_power"]
+    if cpus["required"] and telemetry["dcgm_exporter"] and not cpus["enabled"]:
+        text = "is set, and with dcgm_exporter nothing reads the CPUs."
+        path = ("telemetry", "cpu_power", "required")
+        found.append((path, text, "Set telemetry.cpu_power.enabled, too.", "conflict"))
     if not BENCHMARKS[spec["benchmark"]["type"]].measures:
         say("enabled", f"needs a benchmark with points, and type {spec['benchmark']['type']} has none.")
     return found
@@ -275,9 +288,24 @@ def _pairing(spec: JsonObject) -> list[Finding]:
     return [(("frontend", "type"), f"is {frontend}, which cannot serve backend {backend.type}.", remedy)]
 
 
+def _client_nodes(spec: JsonObject) -> list[Finding]:
+    """Return a problem when the load clients are to be on more nodes than there are."""
+    wanted, nodes = spec["benchmark"]["client_nodes"], node_count(spec)
+    if wanted == 1:
+        return []
+    if spec["resources"]["het_jobs"]:
+        problem = "is not possible in a heterogeneous job: a step has nodes of one component."
+        return [(("benchmark", "client_nodes"), problem, "Leave one of them out.", "conflict")]
+    if wanted > nodes:
+        problem = f"is {wanted}, but the job has {nodes} node{'s' * (nodes != 1)}."
+        return [(("benchmark", "client_nodes"), problem, f"Use {nodes} or fewer.", "out_of_range")]
+    return []
+
+
 RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     mode_problems, het_problems, _pairing, _name,
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
-    _contradictions, dynamo_install.problems, _placement, _repeats, _telemetry, _tachometer, _log_patterns,
+    _contradictions, dynamo_install.problems, _placement, _repeats, _client_nodes, _telemetry, _tachometer,
+    _log_patterns,
 )  # fmt: skip

@@ -215,6 +215,7 @@ class ExtraVars:
             key: value
             for key, value in self.values.items()
             if key not in self.set_by
+            and not key.startswith(run_options.AWX_PREFIXES)  # it writes all variables to one file
             and ((file and self.file_of(key) == file) or (key in known and key not in run_options.OF_JOBS))
         }
         return job, self.source(job, file)

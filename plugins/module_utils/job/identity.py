@@ -1,7 +1,10 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``identity``: what a job is expected to run, compared with what it names. The spec, and so the run, keeps it."""
+"""``identity``: what a job is expected to run, compared with what it names. The spec, and so the run, keeps it.
+
+``identity.frameworks`` is compared with what ran, when results are rolled up: results/expected_versions.py.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,16 @@ SHORTEST = 7  # digits of a revision that tell it
 def notes(spec: JsonObject) -> list[str]:
     """Return what differs from ``identity`` of *spec*, and what cannot be compared."""
     identity = spec["identity"]
-    model, image, frameworks = identity["model"], identity["container"]["image"], identity["frameworks"]
+    model, image = identity["model"], identity["container"]["image"]
     path = spec["model"]["path"]
     cached = CACHED.search(path)
     repo = path[3:] if path.startswith("hf:") else f"{cached['org']}/{cached['name']}" if cached else None
-    revision = cached["revision"] if cached else None
+    revision = cached["revision"] if cached else (repo or "").partition("@")[2] or None
     found = [*_compared("model.repo", model["repo"], repo, "model.path", _same_repo)]
     found += _compared("model.revision", model["revision"], revision, "model.path", _same_revision)
     container = spec["model"]["container"] or ""
     named = None if container.startswith("/") else _plain_image(container)
     found += _compared("container.image", image, named, "model.container", lambda one, two: _plain_image(one) == two)
-    if frameworks:
-        found.append("identity.frameworks: kept with the run; versions of packages are not compared.")
     return found
 
 

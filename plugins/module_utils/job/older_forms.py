@@ -41,6 +41,12 @@ REPLACED = {
 BENCHMARKS = {"gsm8k-bench": "gsm8k", "profiling": "sa-bench"}
 
 
+def own_lock(job: JsonObject) -> JsonObject:
+    """Return what a run of this collection recorded in the recipe.lock.yaml that *job* is, {} if it is none."""
+    lock = job.get("lock")
+    return lock if isinstance(lock, dict) and lock.get("program") == "srt.slurm" else {}
+
+
 def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObject, Source, list[str]]:
     """Return (job, source, notes): the raw *job* with every older form replaced by the current one.
 
@@ -134,15 +140,21 @@ class Work:
                 self.rename_dashes(field.type, value[key], (*path, key))
 
     def drop_lock(self) -> None:
-        """Drop the extra key of an srtctl lock file or of the config.yaml of a run directory."""
+        """Drop the extra keys of a lock file, or of the config.yaml of a run directory."""
+        recorded = self.has(("lock",))
         if self.has(("lock",)):
-            self.say(("lock",), "is srtctl's record of an earlier run. It is ignored.")
+            if own_lock(self.job):
+                self.say(("lock",), "is of an earlier run. The notes of the rollup say what differs.")
+            else:
+                self.say(("lock",), "is srtctl's record of an earlier run. It is ignored.")
             del self.job["lock"]
         record = self.get(("cluster",))
         if isinstance(record, dict) and set(record) <= set(KEPT):
             self.say(("cluster",), "is the cluster file of an earlier run. The current one is used instead.")
             del self.job["cluster"]
-            self.job.pop("layout", None)  # that of the file that it was made of
+            recorded = True
+        if recorded:
+            self.job.pop("layout", None)  # that of the file that the record was made of
 
     def router(self) -> None:
         """Replace ``use_sglang_router``, which selected the frontend before ``frontend.type`` existed."""

@@ -23,7 +23,7 @@ from . import idle_keys, inputs, layouts, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
 from .layouts.reading import Reading, told
-from .older_forms import modernise
+from .older_forms import modernise, own_lock
 from .origins import Origins
 from .paths import Environment
 from .schema import JOB, PLACES
@@ -87,6 +87,7 @@ class Resolved(Generic[_Planned]):
     :param notes: what the user should know, as sentences.
     :param secrets: the replaced values, ``{reference: value}``.
     :param planner: what *planner* of :func:`resolve` returned for the spec.
+    :param lock: the record of an earlier run that came with the job, {} without one.
     """
 
     spec: JsonObject
@@ -94,6 +95,7 @@ class Resolved(Generic[_Planned]):
     notes: list[str]
     secrets: dict[str, str]
     planner: _Planned
+    lock: JsonObject
 
 
 def resolve(
@@ -115,7 +117,7 @@ def resolve(
     """
     reading = layouts.read(job, source)
     try:
-        return _resolve(reading, cluster, environment, planner, given, secrets)
+        return _resolve(reading, own_lock(job), cluster, environment, planner, given, secrets)
     except SpecError as error:
         known = {(one["file"], one["path"]) for one in reading.problems}
         said = list(reading.problems)
@@ -127,6 +129,7 @@ def resolve(
 
 def _resolve(
     reading: Reading,
+    lock: Json,
     cluster: Cluster,
     environment: Environment,
     planner: Callable[[JsonObject], _Planned],
@@ -168,7 +171,7 @@ def _resolve(
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     notes += idle_keys.notes(own, with_files, planner, notes)
     notes = [*reading.notes, *map(reading.spoken, notes)]
-    return Resolved(spec, origins.table(), notes, hidden, planned)
+    return Resolved(spec, origins.table(), notes, hidden, planned, lock)
 
 
 def _without_run_options(job: JsonObject, checker: Checker) -> JsonObject:
@@ -248,9 +251,15 @@ def describe(
         "name": spec["name"],
         "spec": spec,
         "allocation": request,
-        "metadata": metadata(spec, tags),
+        "metadata": {**metadata(spec, tags), **({"lock": _plain(resolved.lock)} if resolved.lock else {})},
         "config_text": to_yaml(spec),
         "output_dir": spec["cluster"]["output_dir"] or os.path.abspath("outputs"),
         "digests": {"allocation": request["digest"], "serving": resolved.planner.serving_digest},
-        "parameters": json.loads(json.dumps(parameters or {})),  # numbers without their spelling
+        "parameters": _plain(parameters or {}),
     }
+
+
+def _plain(value: JsonObject) -> JsonObject:
+    """Return *value* without the spelling of its numbers."""
+    found: JsonObject = json.loads(json.dumps(value))
+    return found

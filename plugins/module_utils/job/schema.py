@@ -126,6 +126,7 @@ OBSERVABILITY = Section(
                     "extra_metadata": Field(TEXTS, {}, "Additional metadata in the first line of each file."),
                     "dcgm_exporter": optional(EXPORTER, "GPU metrics."),
                     "node_exporter": optional(EXPORTER, "Host metrics."),
+                    "process_exporter": optional(EXPORTER, "Metrics of processes, such as their memory."),
                 },
             ),
             None,
@@ -133,6 +134,26 @@ OBSERVABILITY = Section(
         ),
     },
     doc="Traces and metrics.",
+)
+
+SOURCE = Choice("auto", "acpi", "dcgm")
+CPU_POWER = Section(
+    "cpu_power",
+    {
+        "enabled": Field(
+            Bool(),
+            False,
+            "Read the CPUs' counters beside dcgm_exporter, too; without dcgm_exporter they are always read.",
+        ),
+        "source": Field(SOURCE, "auto", "auto: the kernel's RAPL counters. Others are refused."),
+        "required": Field(Bool(), False, "Points whose energy of the CPUs is not known are invalid."),
+        "sample_interval_seconds": Field(
+            Float(0), 0.1, "No effect: a counter of energy is exact however seldom it is read."
+        ),
+        "startup_timeout_seconds": Field(Float(0), 30.0, "No effect: exporters start with the service."),
+        "storage_subdir": Field(Str(), "cpu_power", "No effect: readings are in storage_subdir of telemetry."),
+    },
+    doc="The energy of the CPUs.",
 )
 
 TELEMETRY = Section(
@@ -149,6 +170,17 @@ TELEMETRY = Section(
         "request_timeout_seconds": Field(Float(0), 2.0, "Seconds to wait for one answer."),
         "collector_join_timeout_seconds": Field(
             Float(0), None, "No effect: the collector ends with the point and writes each reading at once."
+        ),
+        "clock_sync_check": Field(Bool(), True, "No effect: all readings have the clock of the node that reads them."),
+        "cpu_power": Field(CPU_POWER, None, "The energy of the CPUs beside that of the GPUs."),
+        "cpu_power_exporter": Field(
+            Section(
+                "cpu_power_exporter",
+                {
+                    "port": Field(Int(1, 65535), 9405, "Port of the collection's own exporter, of GPUs or CPUs."),
+                    "source": Field(SOURCE, "auto", "As in cpu_power."),
+                },
+            )
         ),
     },
     doc="Power readings.",
@@ -169,7 +201,9 @@ IDENTITY = Section(
         "container": Field(
             Section("container", {"image": Field(Str(), None, "Image, compared with model.container.")})
         ),
-        "frameworks": Field(TEXTS, {}, "Versions by framework. Kept with the run, not compared."),
+        "frameworks": Field(
+            TEXTS, {}, "Versions by framework, compared with those that logs say when results are rolled up."
+        ),
     },
     doc="What the job is expected to run. A note says what differs.",
 )

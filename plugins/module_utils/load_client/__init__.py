@@ -12,6 +12,8 @@ options        the command line
 prompts        texts with an exact number of tokens
 dataset        prompts of a file
 request_trace  lengths, times and common beginnings of a file
+session_file   sessions of a file
+sessions       several requests, each after the answer to the one before
 workload       the requests of a run, from one of these
 sse            the bytes of one streamed response as events
 answer         what these events say
@@ -19,8 +21,14 @@ request        one request, timed
 health         whether the client itself ran when it should
 open_files     the limit of open files
 load           many requests: warm-up, concurrency, arrival times, stall
+fleet          several processes that send one load
+wire           messages between the load clients of several nodes
+clocks         how far their clocks are apart
+nodes          how they find each other
+follower       the program on a node that is not the first
 progress       the line on the screen and the progress file
 stats          records to the figures of a result file
+turns          the figures of sessions
 main           all of it together; signals and exit codes
 =============  ==========================================================
 """

@@ -39,9 +39,11 @@ class Answer(EventStream):
     :ivar chat: whether it has the form of chat completions.
     :ivar error: why the response is broken, or None; nothing that follows matters.
     :ivar texts: the texts of chunks, when *keep_texts*.
+    :ivar content: of chat, the parts of what is said, without reasoning and tool calls, when *keep_content*.
+    :ivar silent: chunks that have no part in it, then.
     """
 
-    def __init__(self, keep_texts: bool = False) -> None:
+    def __init__(self, keep_texts: bool = False, keep_content: bool = False) -> None:
         super().__init__()
         self.chunks = 0
         self.opened_empty = False
@@ -53,6 +55,8 @@ class Answer(EventStream):
         self.chat = False
         self.error: str | None = None
         self.texts: list[str] | None = [] if keep_texts else None
+        self.content: list[str] | None = [] if keep_content else None
+        self.silent = 0
         self._ended = False  # by [DONE], or usage that only comes at the end
 
     def feed(self, data: bytes) -> int:
@@ -150,6 +154,10 @@ class Answer(EventStream):
                 self.opened_empty = not text and not self.chat
             if self.texts is not None:
                 self.texts.append(text)
+            if self.content is not None:
+                said = (choice.get("delta") or {}).get("content")
+                self.content.append(said or "")
+                self.silent += not said
         return bool(reason)
 
 

@@ -126,7 +126,7 @@ class Dataset(Rows):
             return prompt
         if not self._chat:
             raise self._wrong(number, "has messages, which need benchmark.endpoint: chat")
-        problem = _messages_problem(messages)
+        problem = messages_problem(messages)
         if problem:
             raise self._wrong(number, problem)
         return messages
@@ -143,7 +143,8 @@ class Dataset(Rows):
         return next(iter(given.values()), self._osl or 0)
 
 
-def _messages_problem(messages: Any) -> str | None:
+def messages_problem(messages: Any) -> str | None:
+    """Return what is wrong with the *messages* of a chat, or None."""
     if not isinstance(messages, list) or not messages:
         return "has messages that are no list, or an empty one"
     for message in messages:

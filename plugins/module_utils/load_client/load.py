@@ -15,6 +15,7 @@ from typing import Any
 
 from .health import Health
 from .request import Record, Request
+from .sessions import NOT_SENT, Sessions, count_of
 from .spool import Requests
 
 TICK_S = 0.5
@@ -29,6 +30,7 @@ class State:
     :ivar began: monotonic, start of the warm-up; ``started`` and ``ended``, of the measurement, None before that.
     :ivar unreachable: why the last connection was refused.
     :ivar settled: output tokens that are no longer awaited: received, or of a finished request.
+    :ivar thinking: sessions between two turns.
     """
 
     def __init__(self, options: Namespace) -> None:
@@ -41,11 +43,12 @@ class State:
         self.expected_tokens = 0
         self.last_arrival_s = 0.0
         self.unreachable: str | None = None
+        self.waiting = False  # for the word to begin
         self.reset()
 
     def reset(self) -> None:
         """Reset the counts (the measurement after the warm-up)."""
-        self.done = self.errors = self.running = self.tokens = self.settled = 0
+        self.done = self.errors = self.running = self.thinking = self.tokens = self.settled = 0
         self.answers = getattr(self, "answers", 0)
         self.refused = getattr(self, "refused", 0)
         self.active_at = self.began = time.perf_counter()
@@ -69,6 +72,11 @@ class State:
         else:
             self.answers += 1
             self.active_at = record.end
+
+    def lost(self, record: Record) -> None:
+        """Record a request that failed without being sent."""
+        self.done, self.errors = self.done + 1, self.errors + 1
+        self.settled += record.request.max_tokens
 
 
 class Stop(Exception):
@@ -109,6 +117,17 @@ class Kept(list):
     over = list.append
 
 
+class Failures:
+    """How many of the requests that have ended failed; nothing else of them is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def over(self, record: Record) -> None:
+        """Take a request that has ended."""
+        self.count += record.error is not None
+
+
 class Load:
     """Sends requests with at most ``state.concurrency`` of them in flight.
 
@@ -133,7 +152,7 @@ class Load:
     ) -> None:
         self.state = state
         self.records: Any = Kept() if records is None else records
-        self.warmup = Kept()
+        self.warmup = Failures()
         self.health = Health()
         self.ended: float | None = None  # monotonic, end of the measurement
         self._send = send
@@ -155,7 +174,7 @@ class Load:
     ) -> Stop | None:
         """Send *warmup*, then measure *requests*; return the :class:`Stop` that ended it early, or None.
 
-        Records of the measured requests that have ended are in :attr:`records`, those of the others in :attr:`warmup`.
+        Records of the measured requests that have ended are in :attr:`records`, failures of others in :attr:`warmup`.
         """
         self._stop = stopped = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self._phases(warmup, requests, arrivals))
@@ -188,7 +207,7 @@ class Load:
         state.phase = "running"
         state.reset()
         state.expected_tokens = sum(
-            requests.outputs() if isinstance(requests, Requests) else (one.max_tokens for one in requests)
+            requests.outputs() if isinstance(requests, (Requests, Sessions)) else (one.max_tokens for one in requests)
         )
         state.last_arrival_s = arrivals[-1] if arrivals else 0.0
         if begin is not None:
@@ -207,45 +226,31 @@ class Load:
     ) -> None:
         """Share *requests* among ``concurrency`` workers, in order; a late worker sends at once."""
         begin = self._clock() if begin is None else begin
-        queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
-        state, send, clock, sent, over = self.state, self._send, self._clock, self.health.sent, records.over
+        sending = _Sending(self, requests, arrivals, records, begin)
+        places = range(min(self.state.concurrency, len(requests)))
+        work = asyncio.gather(*(sending.worker() for _unused in places))
+        await self._until_cool(work, sending.all_sent, records is self.records)
 
-        all_sent, unsent = asyncio.Event(), len(requests)
-
-        async def worker() -> None:
-            nonlocal unsent
-            ready = 0.0  # when its request before this one ended
-            for request, due in queue:
-                wait = begin + due - clock()
-                if due and wait > 0:
-                    await asyncio.sleep(wait)
-                record = Record(request)
-                unsent -= 1
-                if not unsent:
-                    all_sent.set()
-                if not state.running:
-                    state.active_at = clock()  # nothing was awaited before
-                state.running += 1
-                try:
-                    await send(record)
-                except BaseException:
-                    state.tokens -= record.chunks
-                    if self._cut:
-                        record.error = f"not complete {self._cool_down:g} s after the last request was sent"
-                        state.done, state.errors = state.done + 1, state.errors + 1
-                    raise
-                finally:
-                    state.running -= 1
-                    over(record)
-                state.over(record)
-                if ready or due:
-                    sent(record.start - max(ready, begin + due))
-                ready = record.end
-                if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
-                    self.stop(self._nobody())
-
-        work = asyncio.gather(*(worker() for _unused in range(min(state.concurrency, len(requests)))))
-        await self._until_cool(work, all_sent, records is self.records)
+    async def _send_one(self, record: Record, over: Callable[[Record], Any]) -> None:
+        """Send *record*, and hand it *over* when it has ended."""
+        state = self.state
+        if not state.running:
+            state.active_at = self._clock()  # nothing was awaited before
+        state.running += 1
+        try:
+            await self._send(record)
+        except BaseException:
+            state.tokens -= record.chunks
+            if self._cut:
+                record.error = f"not complete {self._cool_down:g} s after the last request was sent"
+                state.done, state.errors = state.done + 1, state.errors + 1
+            raise
+        finally:
+            state.running -= 1
+            over(record)
+        state.over(record)
+        if record.unreachable and not state.answers and state.refused >= self._refusals_allowed():
+            self.stop(self._nobody())
 
     async def _until_cool(self, work: asyncio.Future[Any], all_sent: asyncio.Event, measured: bool) -> None:
         """Wait for *work*, and no longer than the cool-down once all requests are sent."""
@@ -286,3 +291,65 @@ class Load:
 
     def _nobody(self) -> Stop:
         return Stop("failed", 1, f"nothing could be sent: {self.state.unreachable}")
+
+
+class _Sending:
+    """The requests of the warm-up, or of the measurement, on their way."""
+
+    def __init__(
+        self, load: Load, requests: Sequence[Request], arrivals: Sequence[float] | None, records: Any, begin: float
+    ) -> None:
+        self._load, self._begin, self._over = load, begin, records.over
+        self._queue = iter(zip(requests, arrivals) if arrivals else ((request, 0.0) for request in requests))
+        self._unsent = count_of(requests)
+        self.all_sent = asyncio.Event()
+
+    async def worker(self) -> None:
+        """Send one request after the other, or one session."""
+        begin, clock = self._begin, self._load._clock
+        ready = 0.0  # when its request before this one ended
+        for request, due in self._queue:
+            wait = begin + due - clock()
+            if due and wait > 0:
+                await asyncio.sleep(wait)
+            record = await self._one(request, max(ready, begin + due) if ready or due else 0.0)
+            if request.session is not None:
+                record = await self._session(record)
+            ready = record.end
+
+    async def _one(self, request: Request, planned: float) -> Record:
+        record = Record(request)
+        self._gone(1)
+        await self._load._send_one(record, self._over)
+        if planned:
+            self._load.health.sent(record.start - planned)
+        return record
+
+    async def _session(self, record: Record) -> Record:
+        """Send the further turns of the session of *record*; return the last one that was sent."""
+        session, state, clock = record.request.session, self._load.state, self._load._clock
+        while True:
+            following = session.following(record) if session else None
+            if session is None or following is None:
+                break
+            due = record.end + following[0]
+            state.thinking += 1
+            try:
+                await asyncio.sleep(max(0.0, due - clock()))
+            finally:
+                state.thinking -= 1
+            record = await self._one(following[1], due)
+        lost = session.unsent() if session else ()
+        for request in lost:
+            unsent = Record(request)
+            unsent.error = NOT_SENT
+            self._over(unsent)
+            state.lost(unsent)
+        self._gone(len(lost))
+        return record
+
+    def _gone(self, count: int) -> None:
+        """Take note that *count* requests are sent, or never will be."""
+        self._unsent -= count
+        if not self._unsent:
+            self.all_sent.set()

@@ -18,14 +18,16 @@ from typing import Any
 
 from . import open_files
 from .dataset import DatasetError
-from .fleet import Fleet, join_streams, number_of, open_stream
+from .fleet import Fleet, join_streams, number_of, number_on, numbers_of, open_stream
+from .follower import follow
 from .load import State, Stop
+from .nodes import Link, about, gather, own_name
 from .options import parse_options
 from .progress import Progress, say, utc_now, write_atomic
 from .prompts import PromptError
 from .request_trace import kept_times
 from .samples import Samples
-from .session import SIGNALS, Outcome, Session, interrupted
+from .sender import SIGNALS, Outcome, Sender, interrupted
 from .stats import build_result
 from .workload import Workload
 
@@ -33,6 +35,13 @@ from .workload import Workload
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code (see ``--help``)."""
     options = parse_options(argv)
+    if len(options.nodes) > 1:
+        try:
+            if own_name(options.nodes) != options.nodes[0][0]:
+                return follow(options)
+        except ValueError as error:
+            say(f"load_client: {error}", sys.stderr)
+            return 2
     state = State(options)
     progress = Progress(state, options.progress)
     run = Run(options, state, progress)
@@ -57,10 +66,11 @@ class Run:
         self._state = state
         self._progress = progress
         self._clients = number_of(options.clients, options.concurrency)
-        self._sender: Session | Fleet | None = None
+        self._sender: Sender | Fleet | None = None
         self._outcome = Outcome(None, Samples(), 0, None, None, None, {})
         self._facts: dict[str, Any] = {"clients": self._clients}
         self._times: Sequence[float] | None = None
+        self._links: list[Link] = []
 
     def on_signal(self, number: int, _frame: FrameType | None = None) -> None:
         """End the run: at once while nothing is measured, else in order."""
@@ -74,6 +84,8 @@ class Run:
         self._progress.tick()
         options = self._options
         try:
+            if len(options.nodes) > 1:
+                self._gather()
             wanted = min(options.concurrency, max(options.num_prompts, options.num_warmup))
             why = open_files.too_few(-(-wanted // self._clients))
             if why:
@@ -88,7 +100,20 @@ class Run:
             stop = early
         except Exception as error:
             stop = _failure(error)
+        finally:
+            for link in self._links:
+                link.end()
         return self._write(stop)
+
+    def _gather(self) -> None:
+        """Wait for the load clients of the other nodes."""
+        options = self._options
+        self._links = gather(options, self._progress.tick)
+        if options.clients == "auto":  # as if the other nodes had as many cores
+            self._clients = number_on(len(options.nodes), options.concurrency)
+            self._facts["clients"] = self._clients
+        for link in self._links:
+            link.send("go", self._clients)
 
     def _refuse(self, reason: str) -> int:
         say(f"load_client: {reason}", sys.stderr)
@@ -98,6 +123,7 @@ class Run:
     def _prepare(self) -> Workload:
         workload = Workload(self._options)
         self._facts.update(workload.facts)
+        self._state.warmup_total, self._state.total = workload.counts
         self._times = None if self._options.trace_speedup is None else workload.arrivals
         return workload
 
@@ -105,17 +131,21 @@ class Run:
         options = self._options
         if self._clients > 1:
             __import__("aiohttp")  # a missing package is told once
-            fleet = self._sender = Fleet(options, self._clients, self._state, self._tick)
+            numbers = numbers_of(0, len(self._links) + 1, self._clients)
+            fleet = self._sender = Fleet(options, self._clients, self._state, self._tick, numbers, self._links)
             self._outcome = fleet.run(workload)
+            if self._links:
+                self._facts["client_nodes"] = about(options.nodes, self._links, self._clients)
             if options.save_requests:
-                join_streams(options.save_requests, self._clients)
+                clocks = [None, *(link.conversion for link in self._links)]
+                join_streams(options.save_requests, self._clients, clocks)
             return self._outcome.stop
         with open_stream(options.save_requests) as stream:
-            session = self._sender = Session(options, self._state, self._tick, stream=stream)
+            sender = self._sender = Sender(options, self._state, self._tick, stream=stream)
             try:
-                self._outcome = session.run(workload.warmup, workload.requests, workload.arrivals)
+                self._outcome = sender.run(workload.warmup, workload.requests, workload.arrivals)
             except Exception:
-                self._outcome = session.outcome(None)
+                self._outcome = sender.outcome(None)
                 raise
         return self._outcome.stop
 

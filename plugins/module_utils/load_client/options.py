@@ -14,6 +14,12 @@ from typing import Any
 from .request_trace import BLOCK_TOKENS
 
 SLO_METRICS = ("ttft", "tpot", "e2el")
+COUNTS = (
+    *("isl", "osl", "num_prompts", "concurrency", "prefixes", "trace_block_size"),
+    *("turns", "turn_isl", "turn_osl"),
+)
+# {option that needs a session: its default}
+OF_SESSIONS = {"turn_isl": None, "turn_osl": None, "think_time": 0.0, "think_shape": 1.0, "session_header": None}
 
 
 def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "stalled or the program failed, 2 wrong options or limits, 130 and 143 after SIGINT and SIGTERM.",
     )
     _add_content(parser)
+    _add_sessions(parser)
     _add_load(parser)
     _add_requests(parser)
     _add_result(parser)
@@ -66,6 +73,24 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_sessions(parser: argparse.ArgumentParser) -> None:
+    """Add how several requests follow each other as turns of a session."""
+    add = parser.add_argument
+    add(
+        "--turns",
+        type=int,
+        metavar="N",
+        help="sessions of N turns: requests whose prompts are all that was said before; counts, the rate and the "
+        "concurrency are then those of sessions, thinking ones included",
+    )
+    add("--turn-isl", type=int, metavar="N", help="input tokens of what later turns add; default isl")
+    add("--turn-osl", type=int, metavar="N", help="output tokens of later turns; default osl")
+    add("--sessions", metavar="FILE", help="JSON lines with the messages of a session each; --turns: the first N turns")
+    add("--think-time", type=_seconds, default=0.0, metavar="S", help="mean pause before a later turn; default 0")
+    add("--think-shape", type=_rate, default=1.0, help="its gamma shape; 1.0 (default): exponential, inf: all equal")
+    add("--session-header", metavar="NAME", help="header of each request that names its session")
+
+
 def _add_load(parser: argparse.ArgumentParser) -> None:
     """Add to whom how much is sent, and when."""
     add = parser.add_argument
@@ -81,6 +106,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default="1",
         metavar="N",
         help="processes that share the load; auto: one for 256 requests in flight, at most one for each core",
+    )
+    add(
+        "--nodes",
+        type=_nodes,
+        default=[],
+        metavar="NAME=ADDRESS,...",
+        help="nodes on which this program is started as one step, with a task each: they share the clients, and the "
+        "first one writes the result",
     )
     add(
         "--request-rate",
@@ -183,12 +216,19 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
 
 def _problem(options: argparse.Namespace) -> str | None:
     """Return a contradiction between the options, or None."""
-    for name in ("isl", "osl", "num_prompts", "concurrency", "prefixes", "trace_block_size"):
+    for name in COUNTS:
         value = getattr(options, name)
-        if value is None and not (options.dataset or options.trace):
-            return f"--{name} is needed without --dataset or --trace"
+        if value is None and name in ("isl", "osl") and not (options.dataset or options.trace or options.sessions):
+            return f"--{name} is needed without --dataset, --trace or --sessions"
         if value is not None and value < 1:
             return f"--{name.replace('_', '-')} must be at least 1"
+    if options.nodes and options.clients != "auto" and int(options.clients) < len(options.nodes):
+        return f"--clients {options.clients} are too few for {len(options.nodes)} --nodes"
+    if options.concurrency < len(options.nodes):
+        return f"--concurrency {options.concurrency} is too little for {len(options.nodes)} --nodes"
+    problem = _problem_of_sessions(options)
+    if problem:
+        return problem
     if options.dataset and (options.isl is not None or options.prefix_ratio is not None):
         return "--isl and --prefix-ratio are for random prompts, and --dataset has its own"
     if options.trace and (options.dataset or options.prefix_ratio is not None):
@@ -203,6 +243,19 @@ def _problem(options: argparse.Namespace) -> str | None:
         return "--random-range-ratio must be above 0 and at most 1"
     if not options.base_url.startswith(("http://", "https://")):
         return "--base-url must start with http:// or https://"
+    return None
+
+
+def _problem_of_sessions(options: argparse.Namespace) -> str | None:
+    if options.turns is None and not options.sessions:
+        given = [name for name in OF_SESSIONS if getattr(options, name) not in (None, OF_SESSIONS[name])]
+        return f"--{given[0].replace('_', '-')} needs --turns or --sessions" if given else None
+    if options.dataset or options.trace or options.prefix_ratio is not None:
+        return "--dataset, --trace and --prefix-ratio are not for sessions"
+    if options.sessions and not (options.isl is options.turn_isl is options.turn_osl is None):
+        return "--isl, --turn-isl and --turn-osl are for random sessions, and --sessions has its own"
+    if not options.endpoint.endswith("/chat/completions"):
+        return "sessions need --endpoint /v1/chat/completions"
     return None
 
 
@@ -231,6 +284,13 @@ def _clients(text: str) -> str:
     if text != "auto" and not (text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError("must be a number from 1, or auto")
     return text
+
+
+def _nodes(text: str) -> list[tuple[str, str]]:
+    found = [(name, address) for name, _equals, address in (part.partition("=") for part in text.split(","))]
+    if not all(name and address for name, address in found) or len(dict(found)) != len(found):
+        raise argparse.ArgumentTypeError("must be NAME=ADDRESS,..., each name once")
+    return found
 
 
 def _json_object(text: str) -> dict[str, Any]:

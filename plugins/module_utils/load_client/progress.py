@@ -100,6 +100,7 @@ class Progress:
             "done": state.done,
             "total": state.warmup_total if state.phase == "warmup" else state.total,
             "running": state.running,
+            "thinking": state.thinking,
             "errors": state.errors,
             "tokens": state.tokens,
             "output_tok_s": self._rate(now),
@@ -144,6 +145,8 @@ def format_line(data: dict[str, Any]) -> str:
     label = {"warmup": "warm-up ", "running": ""}.get(data["state"], data["state"] + ": ")
     errors = "1 error" if data["errors"] == 1 else f"{data['errors']} errors"
     line = f"c={data['concurrency']} {label}{data['done']}/{data['total']} done, {data['running']} running, "
+    if data.get("thinking"):
+        line += f"{data['thinking']} thinking, "
     line += f"{data['output_tok_s']:.0f} tok/s, {errors}"
     if data.get("left_s"):
         line += f", {data['left_s']:.0f} s left"

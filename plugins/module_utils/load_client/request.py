@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import aiohttp
 
+    from .sessions import Session
+
 from .answer import Answer, clean, error_text
 
 OWN_KEYS = ("prompt", "messages", "max_tokens")  # of a request body: what differs between requests
@@ -24,12 +26,20 @@ CLIENT_IDLE_S = 4.0  # below the 5 s after which common servers close an idle co
 
 
 class Request(NamedTuple):
-    """What to send: the JSON of a text or of messages, its number of tokens, and how many tokens to ask for."""
+    """What to send: the JSON of a text or of messages, its number of tokens, and how many tokens to ask for.
+
+    A turn of a ``session`` has its number from 1, how many come after it, and as ``own_tokens`` those of
+    ``prompt_tokens`` that no answer of the model has.
+    """
 
     number: int
     prompt: bytes
     prompt_tokens: int
     max_tokens: int
+    session: Session | None = None
+    turn: int = 0
+    left: int = 0
+    own_tokens: int = 0
 
 
 class Record:
@@ -44,6 +54,8 @@ class Record:
     :ivar tokens_in: the server's count of prompt tokens, or None.
     :ivar mismatch: whether the server's count of output tokens contradicts the chunks.
     :ivar error: why it failed, or None.
+    :ivar content: of a turn of a session, what the model said, without its reasoning, in parts.
+    :ivar silent: chunks that are not part of ``content``.
     """
 
     __slots__ = (
@@ -63,6 +75,8 @@ class Record:
         "finish_reason",
         "model",
         "texts",
+        "content",
+        "silent",
     )
 
     def __init__(self, request: Request) -> None:
@@ -83,6 +97,8 @@ class Record:
         self.finish_reason: str | None = None
         self.model: str | None = None
         self.texts: list[str] | None = None
+        self.content: list[str] | None = None
+        self.silent = 0
 
 
 class Client:
@@ -115,6 +131,7 @@ class Client:
         self._session: aiohttp.ClientSession
         self._reading: dict[aiohttp.ClientResponse, bool] = {}  # {response: its connection was closed at the last look}
         self._no_connection: tuple[type[Exception], ...] = ()
+        self._header: str | None = options.session_header
 
     async def __aenter__(self) -> Client:
         import aiohttp
@@ -146,11 +163,12 @@ class Client:
 
     async def send(self, record: Record) -> None:
         """Send the request of *record* and fill *record* as the answer comes; never raises for a failed request."""
-        body = self.body(record.request)
+        body, session = self.body(record.request), record.request.session
+        named = {self._header: session.name} if session is not None and self._header else None
         record.start = self._clock()
         try:
             # A redirect would measure another server.
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+            async with self._session.post(self._url, data=body, headers=named, allow_redirects=False) as response:
                 self._reading[response] = False
                 try:
                     if response.status != 200:
@@ -188,7 +206,7 @@ class Client:
             self._reading[response] = closed
 
     async def _read(self, record: Record, response: aiohttp.ClientResponse) -> None:
-        answer = Answer(keep_texts=self._options.save_texts)
+        answer = Answer(self._options.save_texts, record.request.session is not None)
         clock, activity, itl, content = self._clock, self._activity, record.itl, response.content
         acknowledge = _acknowledger(response) if self._options.quick_ack else _nothing
         last: float | None = None
@@ -217,6 +235,7 @@ class Client:
 def conclude(record: Record, answer: Answer, now: float) -> None:
     """Read the counts of a finished answer into *record*."""
     record.finish_reason, record.model, record.texts = answer.finish_reason, answer.model, answer.texts
+    record.content, record.silent = answer.content, answer.silent
     record.tokens_in, counted = answer.prompt_tokens, answer.completion_tokens
     record.counted = counted is None
     record.tokens_out = answer.chunks if counted is None else counted

@@ -17,12 +17,15 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from .request import Record
+from .request import Record, Request
 
 UNKNOWN = math.nan  # of a time
 NO_COUNT = -1
 MOST_ERRORS = 1000  # different texts; further ones count as OTHER
 OTHER = "further errors"
+
+
+OF_TURNS = {**dict.fromkeys(("session", "turn", "left", "own_tokens"), "q"), "unanswered": "b"}
 
 
 class Samples:
@@ -40,6 +43,8 @@ class Samples:
         **dict.fromkeys(("counted", "mismatch"), "b"),
         "error": "h",
         "itl": "f",  # of completed requests, gap_count of them for each
+        # Of turns of sessions, and of nothing else: see Request. Unanswered: a turn follows an answer without a text.
+        **OF_TURNS,
     }
     start: array[float]
     first: array[float]
@@ -53,6 +58,11 @@ class Samples:
     mismatch: array[int]
     error: array[int]
     itl: array[float]
+    session: array[int]
+    turn: array[int]
+    left: array[int]
+    own_tokens: array[int]
+    unanswered: array[int]
 
     def __init__(self, stream: TextIO | None = None, texts: bool = False) -> None:
         for name, code in self.ARRAYS.items():
@@ -80,7 +90,7 @@ class Samples:
         self.start.append(UNKNOWN if record.start is None else record.start)
         self.first.append(UNKNOWN if record.first is None else record.first)
         self.last.append(UNKNOWN if record.last is None else record.last)
-        self.prompt_tokens.append(request.prompt_tokens)
+        self.prompt_tokens.append(_prompt_tokens(record))
         self.max_tokens.append(request.max_tokens)
         self.tokens_in.append(NO_COUNT if record.tokens_in is None else record.tokens_in)
         self.tokens_out.append(record.tokens_out if good else 0)
@@ -95,6 +105,12 @@ class Samples:
         else:
             self.error.append(self._index(record.error or "failed"))
             self.gap_count.append(0)
+        if request.session is not None:
+            self.session.append(request.session.number)
+            self.turn.append(request.turn)
+            self.left.append(request.left)
+            self.own_tokens.append(request.own_tokens)
+            self.unanswered.append(good and request.left > 0 and not any(record.content or ()))
         if self.texts is not None:
             self.texts.append("".join(record.texts or ()))
         if self._stream is not None:
@@ -129,6 +145,17 @@ class Samples:
         if self.texts is not None:
             self.texts.extend(other.texts or ())
 
+    def check(self) -> None:
+        """Raise ValueError if these cannot be samples: they came from elsewhere."""
+        of_all = [name for name in self.ARRAYS if name not in ("itl", *OF_TURNS)]
+        turns = {len(getattr(self, name)) for name in OF_TURNS}
+        if {len(getattr(self, name)) for name in of_all} != {len(self)} or turns not in ({0}, {len(self)}):
+            raise ValueError("the arrays of samples differ in length")
+        if any(getattr(self, name).typecode != code for name, code in self.ARRAYS.items()):
+            raise ValueError("an array of samples has another type")
+        if min(self.gap_count, default=0) < 0 or sum(self.gap_count) != len(self.itl):
+            raise ValueError("the gaps between chunks are not those of the samples")
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stream": None}
 
@@ -142,6 +169,20 @@ class Samples:
         return self._indices[error]
 
 
+def _prompt_tokens(record: Record) -> int:
+    """Return the tokens of a prompt: of a turn of a session as the server counts them, if it does.
+
+    Its prompt has answers of the model, in the server's template; only the server knows how many tokens they are there.
+    """
+    request = record.request
+    counted = record.tokens_in if request.session is not None else None
+    return request.prompt_tokens if counted is None else counted
+
+
+def _turn_of(request: Request) -> dict[str, int]:
+    return {} if request.session is None else {"session": request.session.number, "turn": request.turn}
+
+
 def line_of(record: Record) -> dict[str, Any]:
     """Return one request for the file of all requests; times in seconds, ``start`` of the monotonic clock."""
     known = record.start is not None
@@ -151,6 +192,7 @@ def line_of(record: Record) -> dict[str, Any]:
 
     return {
         "number": record.request.number,
+        **_turn_of(record.request),
         "start": record.start,
         "ttft": since(record.first),
         "latency": since(record.last),

@@ -85,6 +85,10 @@ class Requests(Sequence):
         """Return how many tokens each asks for."""
         return self._outputs if self._numbers is None else (self._outputs[number] for number in self._numbers)
 
+    def output(self, number: int) -> int:
+        """Return how many tokens the request *number* asks for."""
+        return self._outputs[number]
+
     def __len__(self) -> int:
         return len(self._ends if self._numbers is None else self._numbers)
 

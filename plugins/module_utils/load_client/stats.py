@@ -21,9 +21,11 @@ from typing import Any
 from .quantiles import samples_needed, summary
 from .request import Record
 from .samples import NO_COUNT, Samples
+from .turns import cut_prompts, session_figures, spans
 
 RESULT_SCHEMA_VERSION = 1
-FULL = 0.9  # of the most requests in flight: from here on the load is full
+TURNS = ("session", "turn")  # of requests that are turns
+FULL = 0.9  # of the most requests (or sessions) in flight: from here on the load is full
 PEAK_BUCKETS = 10  # the peak is the best mean of ten seconds, in buckets of one second
 MOST_LISTED, MOST_GAPS_LISTED = 100_000, 1_000_000  # requests, and gaps between chunks, that are listed in a result
 MOST_ERRORS = 20  # texts of errors that are counted in a result
@@ -71,6 +73,9 @@ def build_result(
         result.update(figures)
         needed.update(lacking)
     result["samples_needed"] = needed
+    if "num_sessions" in facts:
+        ttfts = [ttft(samples, one) for one in good]
+        result.update(session_figures(samples, good, ttfts, options.percentiles, facts["num_sessions"]))
     result["steady_state"] = steady_state(samples, good, begin, options.percentiles)
     result.update(_single_requests(samples, begin))
     return result
@@ -203,9 +208,13 @@ def steady_state(
 
 def _full_load(samples: Samples) -> tuple[float, float] | None:
     """Return (begin, end) of the window with the full load, None if it has no length."""
-    known = [one for one in range(len(samples)) if samples.start[one] == samples.start[one]]
-    starts = array("d", sorted(samples.start[one] for one in known))
-    ends = array("d", sorted(max(samples.start[one], samples.last[one]) for one in known))
+    if samples.session:
+        begins, lasts = spans(samples)
+    else:
+        known = [one for one in range(len(samples)) if samples.start[one] == samples.start[one]]
+        begins = [samples.start[one] for one in known]
+        lasts = [max(samples.start[one], samples.last[one]) for one in known]
+    starts, ends = array("d", sorted(begins)), array("d", sorted(lasts))
     least = FULL * max((count for _when, count in _in_flight(starts, ends)), default=0)
     left: float | None = None
     right, full = 0.0, False
@@ -271,12 +280,16 @@ def _tokens(samples: Samples, good: Sequence[int]) -> dict[str, int | None]:
     sent, seen = samples.prompt_tokens, samples.tokens_in
     known = [one for one in good if seen[one] != NO_COUNT]
     differences = array("q", (seen[one] - sent[one] for one in known))
+    if samples.session:
+        outliers = cut_prompts(samples, known, differ)
+    else:
+        outliers = sum(differ(seen[one], sent[one]) for one in known)
     return {
         "total_input_tokens": sum(sent[one] for one in good),
         "total_output_tokens": sum(samples.tokens_out[one] for one in good),
         "server_input_tokens": sum(seen[one] for one in known) if known else None,
         "input_token_mismatches": sum(map(bool, differences)) if known else None,
-        "input_token_outliers": sum(differ(seen[one], sent[one]) for one in known) if known else None,
+        "input_token_outliers": outliers if known else None,
         "min_input_token_difference": min(differences, default=None),
         "max_input_token_difference": max(differences, default=None),
     }
@@ -303,6 +316,7 @@ def _single_requests(samples: Samples, begin: float) -> dict[str, Any]:
     return {
         "requests_listed": listed,
         "itls_listed": gaps_listed,
+        **({name: [getattr(samples, name)[one] for one in order] for name in TURNS} if samples.session else {}),
         "input_lens": [samples.prompt_tokens[one] for one in order],
         "server_input_lens": [_count(samples.tokens_in[one], error[one]) for one in order],
         "output_lens": [samples.tokens_out[one] for one in order],

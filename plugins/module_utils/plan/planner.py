@@ -240,7 +240,7 @@ class Planner:
             step["files"] = [one["path"] for one in files]
             step["env"] = {**profiled, **step["env"]}
         finish(steps, files, layout)
-        serving = self.serving_digest
+        serving, required = self.serving_digest, scraping.required(layout)
         points: list[PlanPoint] = []
         for draft in drafts:
             # A measurement that a controller left behind belongs to the service that it measured.
@@ -250,6 +250,8 @@ class Planner:
             material["hardware"] = hardware(self.spec)
             read = inputs.of_step(self.spec, draft["step"])
             material.update({"inputs": read} if read else {})
+            # What was valid without these readings is not valid where they are required.
+            material.update({"readings": required} if required else {})
             # Nobody knows whether other runs have the same files, so the point is one of this job alone.
             material.update({"job": layout.job_id} if inputs.unknown(self.spec) else {})
             streams = bool(self.spec["benchmark"]["stream_output"])

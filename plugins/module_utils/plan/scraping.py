@@ -131,8 +131,10 @@ def join(steps: Sequence[DraftStep], found: dict[str, JsonObject], layout: Layou
         name, python = step["name"], shlex.quote(str(layout.python))
         words = [f"{layout.run_dir}/{PROGRAM}", "scrape", "--config", f"{layout.run_dir}/{CONFIG}", "--point", name]
         log = shlex.quote(f"{layout.run_dir}/{LOGS}/scraper_{name}.out")
+        first = shlex.quote(step["nodes"][0])  # of several nodes, one is enough
+        here = f'[ "${{SLURMD_NODENAME:-}}" != {first} ] || ' if len(step["nodes"]) > 1 else ""
         line = (
-            f"{MARK}\nif command -v {python} >/dev/null 2>&1; then\n"
+            f"{MARK}\n{here}if command -v {python} >/dev/null 2>&1; then\n"
             f"  {python} -E {' '.join(map(shlex.quote, words))} --parent $$ </dev/null >{log} 2>&1 &\n"
             f"else echo 'there is no {layout.python} here to scrape metrics with' >{log}; fi"
         )
@@ -144,5 +146,11 @@ def planned(found: dict[str, JsonObject], layout: Layout) -> Scraped | None:
     if not found:
         return None
     paths = {name: os.path.relpath(group["out"], layout.run_dir) for name, group in found.items()}
+    return {"paths": paths, "required": required(layout)}
+
+
+def required(layout: Layout) -> list[str]:
+    """Return the readings without which a point is not valid."""
     telemetry = layout.spec["telemetry"]
-    return {"paths": paths, "required": ["power"] if telemetry["enabled"] and telemetry["required"] else []}
+    needs = {"power": telemetry["required"], "cpu_power": telemetry["cpu_power"]["required"]}
+    return [name for name, one in needs.items() if one and telemetry["enabled"]]

@@ -20,8 +20,10 @@ from ..failures import Error
 from ..holder.secret_values import FOLDER, SHORTEST
 from ..holder.tails import regular
 
+MANIFEST = ".srt-sync.json"
 # Files that hold secrets, and what is only there for a moment.
-NEVER = (FOLDER, ".srt-key-*", "programs/frozen/vars.json", "__pycache__", ".tmp_*", ".lock-*", ".nfs*")
+# The last is what a sync itself stores beside them: that of a run which was copied back is none of this one.
+NEVER = (FOLDER, ".srt-key-*", "programs/frozen/vars.json", "__pycache__", ".tmp_*", ".lock-*", ".nfs*", MANIFEST)
 BLOCK = 1 << 20  # bytes that are read at once
 
 

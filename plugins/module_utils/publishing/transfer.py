@@ -20,11 +20,10 @@ from ..failures import Error
 from ..files import digest
 from ..json_types import JsonObject
 from . import archive, files
-from .files import Choice, Content, LocalFile
+from .files import MANIFEST, Choice, Content, LocalFile
 from .storage import Storage, Stored, part_size
 from .upload import TRIES, Changed, etags, upload
 
-MANIFEST = ".srt-sync.json"
 LONGEST_KEY = 1024  # bytes
 AT_ONCE = 4  # files
 SAVED_EVERY_S = 20.0  # the manifest, so that the next sync need not rely on the server's marks

@@ -14,11 +14,10 @@ from ..failures import Error
 from ..files import read_object, regular
 from ..holder import journal
 from ..json_types import Json, JsonObject, is_number
-from ..plan_file import PLAN, Plan, PlanPoint, load_plan
+from ..plan_file import PLAN, Plan, load_plan
 from ..results import foreign
-from ..results.outcome import point_reasons
-from ..results.rollup_file import PointRecord, Rollup, read_rollup
-from ..results.verdict import OUTDATED, PASSED, VALID, standing
+from ..results.proof import as_proven
+from ..results.rollup_file import Rollup, read_rollup
 from . import requests
 from .requests import Requests
 
@@ -67,7 +66,7 @@ def read_run(run_dir: str, whole: bool = True) -> Run:
     plan = load_plan(os.path.join(run_dir, PLAN)) if os.path.exists(os.path.join(run_dir, PLAN)) else None
     if plan is not None and str(plan["job_id"]) != str(stored["job_id"]):
         raise _mixed(run_dir, PLAN, f"job {plan['job_id']}", f"job {stored['job_id']}")
-    rollup = _as_proven(stored, plan, run_dir)
+    rollup = as_proven(stored, plan, run_dir)
     facts = read_object(os.path.join(run_dir, f"{rollup['job_id']}.json")) or {}
     if not whole:
         return Run(run_dir, rollup, plan, {}, [], {}, [], "", facts, [])
@@ -107,33 +106,6 @@ def _mixed(run_dir: str, name: str, its: str, others: str) -> Error:
     )
 
 
-def _as_proven(stored: Rollup, plan: Plan | None, run_dir: str) -> Rollup:
-    """Return *stored* with the points as their files prove them: what has changed since then is not valid."""
-    planned = {point["name"]: point for point in plan["benchmark"].get("points") or ()} if plan else {}
-    results = [_proven(one, planned.get(one["name"]), plan is not None, run_dir) for one in stored["results"]]
-    changed = [new for new, old in zip(results, stored["results"]) if new is not old]
-    if not changed:
-        return stored
-    reasons = [*stored["invalid_reasons"], *point_reasons(changed)]
-    passed = not reasons and any(one["state"] == PASSED for one in results)
-    return {**stored, "results": results, "valid": False, "passed": passed, "invalid_reasons": reasons}
-
-
-def _proven(record: PointRecord, point: PlanPoint | None, has_plan: bool, run_dir: str) -> PointRecord:
-    """Return *record* as it is, or as its files say now; *point* is that of the plan."""
-    if record["state"] == VALID and not has_plan:
-        return {**record, "valid": False, "state": PASSED, "doubts": [f"without {PLAN} beside it nothing proves it"]}
-    if record["state"] not in (VALID, PASSED) or not has_plan:
-        return record
-    if point is None:
-        return {**record, "valid": False, "state": OUTDATED, "invalid_reasons": [f"{PLAN} does not have this point"]}
-    now = standing(point, os.path.join(run_dir, point["result"]))
-    if now.state == record["state"]:
-        return record
-    reasons = now.reasons or [f"its verdict says {now.state}, {ROLLUP} says {record['state']}"]
-    return {**record, "valid": False, "state": now.state, "invalid_reasons": reasons}
-
-
 def _check_events(events: Sequence[JsonObject], rollup: Rollup, run_dir: str) -> None:
     """Raise Error if the journal has steps of another job of Slurm."""
     for event in events:
@@ -160,9 +132,15 @@ def _evidence(run_dir: str) -> list[JsonObject]:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
     except OSError:
         return []
-    paths = [os.path.join(folder, name) for name in names[:MOST_EVIDENCE]]
-    found = [read_object(path) for path in paths if os.path.getsize(path) <= MOST_TEXT]
+    found = [_small_object(os.path.join(folder, name)) for name in names[:MOST_EVIDENCE]]
     return [one for one in found if one and isinstance(one.get("step"), str)]
+
+
+def _small_object(path: str) -> JsonObject | None:
+    try:
+        return read_object(path) if os.path.getsize(path) <= MOST_TEXT else None
+    except OSError:  # a link that leads nowhere
+        return None
 
 
 def _config(run_dir: str) -> str:

@@ -139,7 +139,12 @@ def goodput(points: Sequence[Point]) -> Chart | None:
         if name in one.figures
     ]
     fields = sorted({one.load_field for one in shown})
-    title = {"concurrency": "requests in flight", "req_rate": "requests sent per second"}
+    title = {
+        "concurrency": "requests in flight",
+        "req_rate": "requests sent per second",
+        "sessions": "sessions in flight",
+        "session_rate": "sessions begun per second",
+    }
     loads = [row["x"] for row in rows if isinstance(row["x"], float)]
     place = {
         "x": chart.axis("x", " or ".join(title[one] for one in fields), chart.spread(loads, 8), len(rows) == 1),

@@ -50,8 +50,11 @@ def _cell(point: Point, name: str) -> Html:
     return html.number(text_of(name, value), value, name, f"{point.run} {point.name}")
 
 
-def all_figures(points: Sequence[Point]) -> Html:
-    """Return every figure of *points*, one row a figure, in tables of MOST_COLUMNS points."""
+def all_figures(points: Sequence[Point], left_out: bool = False) -> Html:
+    """Return every figure of *points*, one row a figure, in tables of MOST_COLUMNS points; *left_out*: only a note."""
+    if left_out:
+        text = "The page would be too large with all figures and single requests: see rollup.csv and the results."
+        return html.tag("p", text, class_="note")
     parts = []
     for begin in range(0, len(points), MOST_COLUMNS):
         own = points[begin : begin + MOST_COLUMNS]

@@ -16,6 +16,7 @@ from ..results.rollup_file import PointRecord, Rollup
 from ..results.verdict import MIN_COMPLETED, NOT_MEASURED, PASSED, VALID
 
 LOADS = ("req_rate", "concurrency")  # fields of a key that say how much load there is, the most exact one first
+SESSIONS = {"req_rate": "session_rate", "concurrency": "sessions"}  # what these count where the load is sessions
 MISSES = "misses"  # the state of a valid point that does not keep the latency limits of its job
 WORDS = {
     VALID: "valid",
@@ -35,7 +36,7 @@ class Point(NamedTuple):
     :ivar group: the points that it may be compared with: model, GPU, precision, lengths, and the like.
     :ivar state: one of verdict.py, or MISSES.
     :ivar figures: {metric: value} of those that are numbers.
-    :ivar load: the requests per second or in flight, None without either; *load_field* is which.
+    :ivar load: the requests (or sessions) per second or in flight, None without either; *load_field* is which.
     """
 
     run: str
@@ -76,6 +77,7 @@ def _point(record: PointRecord, rollup: Rollup, run: str) -> Point:
         state, reasons = MISSES, [*reasons, *missed]
     field = next((one for one in LOADS if is_number(record.get(one))), "")
     load = float(record[field]) if field else None
+    field = SESSIONS.get(field, field) if record.get("concurrency_of") else field
     return Point(run, record["name"], record["label"], group_of(record, rollup), state, reasons, figures, load, field)
 
 
@@ -106,7 +108,8 @@ def group_of(record: PointRecord, rollup: Rollup) -> str:
     """Return the comparison group of a point in words, such as ``tiny, h100, fp8, isl 1024, osl 128``."""
     facts: JsonObject = {**rollup}
     words = [str(facts[key]) for key in ("model_name", "gpu_type", "precision") if facts.get(key)]
-    words += [f"{key} {facts[key]}" for key in ("isl", "osl") if facts.get(key) is not None]
+    words += [f"{key} {facts[key]}" for key in ("isl", "osl", "turns", "think_time_s") if facts.get(key) is not None]
+    words += ["sessions"] if record.get("concurrency_of") else []
     benchmark = BENCHMARKS[rollup["benchmark_type"]]
     more = [key for key in benchmark.key_fields if key not in (*LOADS, REPEAT) and record.get(key) is not None]
     words += [f"{key} {record[key]}" for key in more]

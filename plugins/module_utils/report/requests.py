@@ -94,7 +94,10 @@ def _lists(raw: JsonObject, key: str) -> list[float | None]:
 
 def _flat(between: Sequence[Sequence[float]]) -> list[float]:
     """Return all times between chunks in milliseconds; there may be millions, so that one by one would take long."""
-    found = [1e3 * gap for own in between for gap in own if isinstance(gap, (int, float))]
+    try:
+        found = [1e3 * gap for own in between for gap in own if isinstance(gap, (int, float))]
+    except OverflowError:  # a whole number beyond any float
+        return []
     return found if not found or min(found) >= 0 and max(found) < float("inf") else []
 
 

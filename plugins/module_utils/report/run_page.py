@@ -16,18 +16,22 @@ from .inputs import Run
 from .points import MISSES, Point
 
 
-def page(run: Run) -> str:
-    """Return the page of *run*."""
+def page(run: Run, brief: bool = False) -> str:
+    """Return the page of *run*.
+
+    :param brief: without what takes most room and is in other files as well.
+    """
     found = points.of_rollup(run.rollup, str(run.rollup["job_name"]))
     parts = stages.steps(run.events)
     spent = stages.stages(run.events, run_sections.submitted(run))
     steps = time_charts.timeline(parts)
     figures = point_tables.figures(found, [run.rollup["benchmark_type"]]) if found else ""
+    single = [] if brief else request_charts.all_charts(found, run.requests)
     sections = [
         Section("throughput", "Throughput and latency", html.charts(point_charts.all_charts(found))),
         Section("levels", "At interactivity levels", point_tables.at_interactivity(found)),
-        Section("points", "Points", figures, point_tables.means(run.rollup), point_tables.all_figures(found)),
-        Section("requests", "Single requests", html.charts(request_charts.all_charts(found, run.requests))),
+        Section("points", "Points", figures, point_tables.means(run.rollup), point_tables.all_figures(found, brief)),
+        Section("requests", "Single requests", html.charts(single)),
         Section("load", "Workers over time", html.charts(time_charts.workers(run))),
         run_sections.workers(run),
         Section("time", "Where the time went", run_sections.time_table(spent), html.charts([steps] if steps else [])),

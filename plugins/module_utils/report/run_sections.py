@@ -86,7 +86,8 @@ def node_map(plan: Plan | None) -> Section:
     width = max((node.get("gpus") or 0 for node in plan["nodes"]), default=0)
     rows = []
     for one in plan["nodes"][:MOST_NODES]:
-        cells: list[object] = [one["name"], ", ".join(one.get("roles") or ())]
+        roles = one.get("roles")
+        cells: list[object] = [one["name"], ", ".join(map(str, roles)) if isinstance(roles, list) else ""]
         for index in range(width):
             name, mode = owner.get((one["name"], index), ("", ""))
             shown = name or ("free" if index < (one.get("gpus") or 0) else "")
@@ -118,7 +119,8 @@ def faults(run: Run, parts: Sequence[Part]) -> Section:
     ]
     for one in run.evidence:
         about = f"{one['step']} on {one.get('node')}, attempt {one.get('attempt')}: {one.get('reason')}"
-        tail = [str(line) for line in one.get("tail") or ()][-TAIL:]
+        lines_ = one.get("tail")
+        tail = [str(line) for line in lines_][-TAIL:] if isinstance(lines_, list) else []
         fatal = html.tag("p", "First fatal line: ", html.tag("code", one["fatal"])) if one.get("fatal") else ""
         found.append(html.details(about, fatal, html.pre("\n".join(tail)), html.tag("p", f"Log: {one.get('log')}")))
     if found and held:

@@ -32,7 +32,7 @@ CSS = (
     f"@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
     """
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1280px;padding:16px;background:var(--back);color:var(--text);
+body{overflow-wrap:break-word;margin:0 auto;max-width:1280px;padding:16px;background:var(--back);color:var(--text);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 h1{font-size:1.6em;margin:.2em 0}h2{font-size:1.25em;margin:1.6em 0 .5em;border-bottom:1px solid var(--line)}
 h3{font-size:1.05em;margin:1.2em 0 .4em}
@@ -66,10 +66,10 @@ border-radius:4px;font-size:.85em;pointer-events:none;visibility:hidden}
 .gpu{text-align:center;min-width:5.5em}
 .m-prefill{border-left:4px solid var(--c0)}.m-decode{border-left:4px dashed var(--c1)}
 .m-agg{border-left:4px double var(--c2)}
-.filters{display:flex;flex-wrap:wrap;gap:8px 14px;margin:.6em 0}.filters label{display:flex;flex-direction:column;
-font-size:.85em;color:var(--soft)}
+.filters{display:flex;flex-wrap:wrap;gap:8px 14px;margin:.6em 0}
+.filters label{display:flex;flex-direction:column;min-width:0;max-width:100%;font-size:.85em;color:var(--soft)}
 input,select{font:inherit;color:var(--text);background:var(--back);border:1px solid var(--line);border-radius:4px;
-padding:3px 6px}
+max-width:100%;padding:3px 6px}
 details>summary{cursor:pointer;margin:.5em 0}
 footer{margin-top:2em;border-top:1px solid var(--line);font-size:.85em}
 @media (max-width:600px){body{padding:8px;font-size:14px}th,td{padding:3px 6px}}

@@ -33,8 +33,8 @@ class Sweep(NamedTuple):
     faults: dict[str, str]
 
 
-def page(sweep: Sweep) -> str:
-    """Return the page of *sweep*."""
+def page(sweep: Sweep, brief: bool = False) -> str:
+    """Return the page of *sweep*; *brief*: without what takes most room and is in other files as well."""
     found = points_of(sweep)
     types = list(dict.fromkeys(str(job["benchmark_type"]) for job in sweep.record["jobs"]))
     figures = point_tables.figures(found, types) if found else ""
@@ -43,7 +43,7 @@ def page(sweep: Sweep) -> str:
         Section("throughput", "Throughput and latency", html.charts(point_charts.all_charts(found))),
         Section("levels", "At interactivity levels", point_tables.at_interactivity(found)),
         Section("best", "Best", *([html.tag("ul", *best)] if best else [])),
-        Section("points", "Points", figures, point_tables.all_figures(found)),
+        Section("points", "Points", figures, point_tables.all_figures(found, brief)),
         Section("jobs", "Jobs", _jobs(sweep)),
     ]
     title = f"Sweep {sweep.record['name']}"

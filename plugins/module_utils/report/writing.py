@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from typing import Callable
 
 from .. import sweep_folders
 from ..failures import Error
@@ -25,7 +26,7 @@ MOST_BYTES = 5 * (1 << 20)
 def write_run(run_dir: str) -> list[str]:
     """Write the page of the run in *run_dir* and its picture; return the paths that changed. Error, OSError."""
     run = inputs.read_run(run_dir)
-    changed = _write(os.path.join(run_dir, PAGE), run_page.page(run))
+    changed = _write(os.path.join(run_dir, PAGE), _fitting(lambda brief: run_page.page(run, brief)))
     for spec in _picture(run):
         changed += _write(os.path.join(run_dir, PICTURE), _alone(drawing.svg(spec)))
     return changed
@@ -61,7 +62,7 @@ def write_sweep(folder: str) -> list[str]:
                 runs[job["name"]] = inputs.read_run(run_dir, whole=False)
             except Error as error:
                 faults[job["name"]] = error.msg
-    text = sweep_page.page(Sweep(folder, record, runs, faults))
+    text = _fitting(lambda brief: sweep_page.page(Sweep(folder, record, runs, faults), brief))
     return _write(os.path.join(folder, PAGE), text)
 
 
@@ -94,6 +95,12 @@ def _run_dirs(output_dir: str) -> list[tuple[str, str]]:
         sweep = os.path.basename(os.path.dirname(os.path.dirname(full)))
         found.append((f"{sweep}/{os.path.basename(full)}", path))
     return [one for one in found if os.path.exists(os.path.join(output_dir, one[1], inputs.ROLLUP))]
+
+
+def _fitting(made: Callable[[bool], str]) -> str:
+    """Return a page as a whole, or the brief one if that is too large; *made* returns one of them."""
+    whole = made(False)
+    return whole if len(whole.encode()) <= MOST_BYTES else made(True)
 
 
 def _write(path: str, text: str) -> list[str]:

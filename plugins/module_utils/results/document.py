@@ -29,9 +29,11 @@ from . import (
     commands,
     completeness,
     deployments,
+    expected_versions,
     outcome,
     parts,
     provenance,
+    recipe_lock,
     repeats,
     searching,
 )
@@ -69,7 +71,7 @@ def build(
     reasons = run_reasons + outcome.reasons_against(results, search)
     passed = [one["name"] for one in results if one["state"] == PASSED]
     told = provenance.build(plan)
-    more = [*workers.notes(), *repeats.notes(results), *provenance.errors_meanwhile(told)]
+    more = [*workers.notes(), *repeats.notes(results), *_of_its_making(plan, told, results)]
     rollup = {
         "schema_version": ROLLUP_SCHEMA_VERSION,
         "job_id": str(plan["job_id"]),
@@ -108,6 +110,12 @@ def _notes(plan: Plan, points: Sequence[PlanPoint], benchmark: Benchmark, more: 
     """Return the notes of the plan, that there is nothing to measure, and *more* notes."""
     nothing = f"Nothing was measured: benchmark type {benchmark.type} has no points."
     return [shown(note) for note in [*(plan.get("notes") or ()), *([] if points else [nothing]), *more]]
+
+
+def _of_its_making(plan: Plan, told: JsonObject, results: Sequence[PointRecord]) -> list[str]:
+    """Return notes on errors of the hardware, and on versions that neither the job nor the lock it came with named."""
+    unlike = recipe_lock.differences(recipe_lock.earlier(plan), recipe_lock.facts(plan, told, results))
+    return [*provenance.errors_meanwhile(told), *expected_versions.notes(plan["spec"], told["engines"]), *unlike]
 
 
 def _records(

@@ -17,7 +17,9 @@ from .rollup_file import PointRecord
 from .scraped import MOST_SERIES, Scrape, scraped_path
 from .windows import ends, window
 
-LATE_S = 10.0  # how long before the end of a point the last scrape may have been
+# How long before the end of a point the last scrape may have been: at most half of the point, so that a short one with
+# a scraper that ended is told, too; and the least, as a busy node lets it wait.
+LATE_S, LEAST_S = 10.0, 2.0
 
 
 class Observed:
@@ -50,7 +52,7 @@ class Observed:
         found, trouble = Scrape(path), None
         if found.problem:
             trouble = found.problem
-        elif found.last is None or found.last < during[1] - LATE_S:
+        elif found.last is None or found.last < during[1] - _late_s(found, during):
             trouble = f"{path} ends before the point did: the scraper ended"
         else:
             failed = [page for page in found.pages.values() if not page.between(*during) and page.error]
@@ -79,6 +81,12 @@ class Observed:
         pages = [(scrape.pages[name], self._windows[point])] if scrape and name in scrape.pages else []
         return page_figures.figures(pages)
 
+    def running(self, name: str, point: str) -> list[float]:
+        """Return the running requests of the worker *name* in the window of *point*, as its metrics page had them."""
+        scrape = self._metrics.get(point)
+        page = scrape.pages.get(name) if scrape else None
+        return page_figures.running(page, self._windows[point]) if page else []
+
     def series(self) -> JsonObject:
         """Return ``{scraped, power}`` of series.json; without data there are no keys."""
         scraped = [one for scrape in self._metrics.values() for one in scrape.series()]
@@ -88,15 +96,24 @@ class Observed:
         return {**{key: value for key, value in found.items() if value}, **({"complete": False} if cut else {})}
 
 
+def _late_s(found: Scrape, during: tuple[float, float]) -> float:
+    """Return how long before the end of a window the last scrape may have been."""
+    return max(1.5 * found.interval_s, min(LATE_S, max(LEAST_S, (during[1] - during[0]) / 2)))
+
+
 def lacking(plan: Plan, point: PlanPoint, times: Sequence[object]) -> list[str]:
     """Return the reasons why *point* is not valid because it lacks readings that the job requires.
 
     :param times: its begin and end.
     """
     required = (plan["benchmark"].get("scraped") or {"required": []})["required"]
-    if "power" not in required:
+    if not required:
         return []
-    during = ends(*times)
-    energy = power.of_point(plan, point["name"], during, None)
-    note = energy and energy["note"]
-    return [f"telemetry is required, and its power is not known: {note}"] if note else []
+    energy = power.of_point(plan, point["name"], ends(*times), None) or {}
+    found = []
+    if "power" in required and energy.get("note"):
+        found.append(f"telemetry is required, and its power is not known: {energy['note']}")
+    if "cpu_power" in required and energy.get("cpu_joules") is None:
+        why = power.why_no_cpus(plan, point["name"])
+        found.append(f"telemetry.cpu_power is required, and the energy of the CPUs is not known: {why}")
+    return found

@@ -57,6 +57,11 @@ def figures(pages: Iterable[tuple[Page, Window]]) -> JsonObject:
     return found
 
 
+def running(page: Page, during: Window) -> list[float]:
+    """Return the running requests of a worker as often as its *page* was read in a window."""
+    return _gauge(page, "running", [one for one in page.times if during[0] <= one <= during[1]])
+
+
 def _series(page: Page, name: str) -> list[str]:
     return [one for one in page.values if _PATTERNS[name].match(one)]
 

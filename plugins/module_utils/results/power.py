@@ -19,9 +19,11 @@ from ..plan_file import Plan, gpu_counts
 from .scraped import Page, Scrape, scraped_path
 
 MOST_GAP_S = 3.0
+CPU_ROLE = "cpu_power_exporter"  # of a page without GPUs
 _POWER = re.compile(r"^DCGM_FI_DEV_POWER_USAGE\{(.*)\}$")
 _GPU = re.compile(r'(?:^|,)\s*gpu="([^"]*)"')
-_CPU = re.compile(r"^node_rapl_joules_total\{")
+# Packages: the counters of cores and of graphics are parts of theirs.
+_CPU = re.compile(r'^node_rapl_joules_total\{(?:.*,)?name="package-')
 
 
 def of_point(plan: Plan, point: str, during: Window | None, tokens: float | None) -> JsonObject | None:
@@ -41,8 +43,9 @@ def of_point(plan: Plan, point: str, during: Window | None, tokens: float | None
     begin, end = during
     scrape = Scrape(path)
     found = {**nothing, "begin": begin, "end": end}
+    found["cpu_joules"] = _cpus(scrape, begin, end)
     problem = _problem(scrape, begin, end)
-    gpus = [(page, name) for page in scrape.pages.values() for name in page.values if _POWER.match(name)]
+    gpus = [(page, name) for page in _pages(scrape) for name in page.values if _POWER.match(name)]
     wanted = gpu_counts(plan["endpoints"])["all"]
     found["gpus"] = len(gpus)
     if not problem and len(gpus) < wanted:
@@ -55,7 +58,6 @@ def of_point(plan: Plan, point: str, during: Window | None, tokens: float | None
         return {**found, "note": "the first reading of a GPU came after the point had begun"}
     joules = sum(known)
     found.update(gpu_joules=round(joules, 3), avg_gpu_watts=round(joules / (end - begin), 3) if end > begin else None)
-    found["cpu_joules"] = _cpus(scrape, begin, end)
     if tokens:
         found["joules_per_output_token"] = round(joules / tokens, 6)
     return found
@@ -65,8 +67,9 @@ def _problem(scrape: Scrape, begin: float, end: float) -> str | None:
     """Return why the readings do not cover a window, or None."""
     if scrape.problem:
         return scrape.problem
-    lacking = scrape.lacks(begin, end, MOST_GAP_S)
-    if not scrape.pages:
+    own = {str(page.facts["name"]) for page in _pages(scrape)}
+    lacking = [name for name in scrape.lacks(begin, end, MOST_GAP_S) if name in own]
+    if not own:
         return "nothing was read"
     if lacking:
         error = scrape.pages[lacking[0]].error
@@ -89,17 +92,48 @@ def _energy(samples: list[tuple[float, float]], begin: float, end: float) -> flo
     return total + level * (end - at)
 
 
+def why_no_cpus(plan: Plan, point: str) -> str:
+    """Return what is known of why the energy of the CPUs is not."""
+    path = scraped_path(plan, "power", point)
+    scrape = Scrape(path) if path else None
+    errors = [page.error for page in scrape.pages.values() if page.error] if scrape else []
+    return errors[0] if errors else "not all nodes have counters that could be read at the begin and the end"
+
+
+def _pages(scrape: Scrape) -> list[Page]:
+    """Return the pages that tell of GPUs: all but those of an exporter of CPUs alone."""
+    return [page for page in scrape.pages.values() if page.facts.get("role") != CPU_ROLE]
+
+
 def _cpus(scrape: Scrape, begin: float, end: float) -> float | None:
-    """Return the joules of the CPU packages between the readings that are nearest to the window, or None."""
-    counters = [(page, name) for page in scrape.pages.values() for name in page.values if _CPU.match(name)]
-    grown = [_growth(page, name, begin, end) for page, name in counters]
-    known = [one for one in grown if one is not None]
-    return round(sum(known), 3) if known and len(known) == len(grown) else None
+    """Return the joules of the CPU packages of all nodes in a window; None if one is not known."""
+    grown: dict[str, list[float | None]] = {str(page.facts.get("node")): [] for page in scrape.pages.values()}
+    for page in scrape.pages.values():
+        names = [name for name in page.values if _CPU.match(name)]
+        grown[str(page.facts.get("node"))] += [_growth(page.values[name], begin, end) for name in names]
+    known = [one for node in grown.values() for one in node if one is not None]
+    if not grown or not all(grown.values()) or len(known) < sum(map(len, grown.values())):
+        return None
+    return round(sum(known), 3)
 
 
-def _growth(page: Page, name: str, begin: float, end: float) -> float | None:
-    first, last = page.at(name, begin + MOST_GAP_S), page.at(name, end)
-    return last - first if first is not None and last is not None and last >= first else None
+def _growth(samples: list[tuple[float, float]], begin: float, end: float) -> float | None:
+    """Return by how much a counter grew in a window; None if it was not read near both ends, or began anew."""
+    values = [value for time, value in samples if begin - MOST_GAP_S <= time <= end + MOST_GAP_S]
+    if any(later < earlier for earlier, later in zip(values, values[1:])):
+        return None
+    first, last = _between(samples, begin), _between(samples, end)
+    return last - first if first is not None and last is not None else None
+
+
+def _between(samples: list[tuple[float, float]], when: float) -> float | None:
+    """Return a counter at a time, as it grew between the readings around it; None without one near enough."""
+    before = next((one for one in reversed(samples) if one[0] <= when), None)
+    behind = next((one for one in samples if one[0] >= when), None)
+    near = [one for one in (before, behind) if one and abs(one[0] - when) <= MOST_GAP_S]
+    if before and behind and behind[0] > before[0] and near:
+        return before[1] + (behind[1] - before[1]) * (when - before[0]) / (behind[0] - before[0])
+    return near[0][1] if near else None
 
 
 def series(scrape: Scrape) -> Iterator[JsonObject]:

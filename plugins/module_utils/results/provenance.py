@@ -47,7 +47,7 @@ def build(plan: Plan) -> JsonObject:
         "engines": _versions(plan),
         "container": _container(plan),
         "nodes": [node["name"] for node in plan["nodes"]],
-        "facts": facts if isinstance(facts, dict) else {},
+        "facts": {node: one for node, one in facts.items() if isinstance(one, dict)} if isinstance(facts, dict) else {},
         "slurm": _slurm(plan, of_job),
         "mounts": of_job.get("mounts") or [],
     }
@@ -112,10 +112,12 @@ def _errors(facts: Json) -> dict[str, int]:
     """Return ``{kind of error: number}`` of a node, those of each GPU apart."""
     if not isinstance(facts, dict):
         return {}
-    links, xids, gpus = (facts.get(name) or {} for name in ("nvlink_errors", "xids", "gpus"))
+    links, xids = (one if isinstance(one := facts.get(name), dict) else {} for name in ("nvlink_errors", "xids"))
+    known = facts.get("gpus")
+    gpus = [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
     found = {f"NVLink {kind} errors": number for kind, number in links.items()}
     found.update({f"Xid {xid} in its kernel's log": number for xid, number in xids.items()})
     for gpu in gpus:
         if gpu.get("ecc_uncorrected") is not None:
-            found[f"uncorrected memory errors of GPU {gpu['index']}"] = gpu["ecc_uncorrected"]
+            found[f"uncorrected memory errors of GPU {gpu.get('index')}"] = gpu["ecc_uncorrected"]
     return {what: number for what, number in found.items() if isinstance(number, int)}

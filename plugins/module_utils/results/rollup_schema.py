@@ -9,7 +9,7 @@ import json
 
 from ..json_types import JsonObject
 from ..metrics import METRICS
-from . import verdict
+from . import decode_running, verdict
 from .rollup_file import ROLLUP_SCHEMA_VERSION, Rollup
 
 NAME = "rollup.schema.json"
@@ -141,8 +141,13 @@ def _point() -> JsonObject:
         "origin": {"type": ["object", "null"], "description": "The run that measured it, if it was taken over."},
         "started_at": {"type": ["string", "null"]},
         "ended_at": {"type": ["string", "null"]},
+        decode_running.KEY: {
+            "type": ["number", "null"],
+            "description": "Running requests of decode workers in the window of the point: nine in ten samples are at "
+            "most this. Null if not all of them have samples.",
+        },
     }
-    needed = [name for name in own if name not in ("doubts", "service_gaps")]
+    needed = [name for name in own if name not in ("doubts", "service_gaps", decode_running.KEY)]
     return {"type": "object", "properties": {**own, **figures}, "required": needed}
 
 

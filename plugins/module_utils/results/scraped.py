@@ -49,6 +49,7 @@ class Scrape:
     """The content of one file.
 
     :ivar problem: why it is not complete, or None.
+    :ivar interval_s: from one reading of a page to the next.
     """
 
     def __init__(self, path: str) -> None:
@@ -56,6 +57,7 @@ class Scrape:
         self.ended = self.cut = False
         self.problem: str | None = None
         self.last: float | None = None
+        self.interval_s = 0.0
         try:
             with open(path, "rb", opener=regular) as stream:
                 for one in _objects(stream):
@@ -76,6 +78,7 @@ class Scrape:
                 facts for facts in one["targets"] if isinstance(facts, dict) and isinstance(facts.get("name"), str)
             ]
             self.pages = {facts["name"]: Page(facts) for facts in named}
+            self.interval_s = float(one["interval_s"]) if _is_number(one.get("interval_s")) else 0.0
         page = self.pages.get(str(one.get("target")))
         if kind == "page" and page and isinstance(one.get("v"), dict):
             page.times.append(time)

@@ -13,6 +13,7 @@ import io
 import json
 
 from ..json_types import Json, JsonObject
+from . import decode_running
 from .outcome import succeeded
 from .rollup_file import PointRecord, Rollup
 
@@ -44,7 +45,7 @@ POINT_COLUMNS = {
     "Median TTFT": "median_ttft_ms",
     "Median TPOT": "median_tpot_ms",
     "Median ITL": "median_itl_ms",
-    "P90 Decode Running Requests": "p90_decode_running_requests",
+    "P90 Decode Running Requests": decode_running.KEY,
     "Output Token Throughput per User": "output_tps_per_user",
     "Total Token Throughput per GPU": "total_tps_per_gpu",
 }

@@ -128,7 +128,7 @@ def _signature(engine: LogFigures) -> str:
         }
         for one in engine.batches
     ]
-    return digest({"format": 1, "lines": lines, "stamps": [one.pattern.decode() for one in engine.stamps]})
+    return digest({"format": 2, "lines": lines, "stamps": [one.pattern.decode() for one in engine.stamps]})
 
 
 def _blocks(stream: BinaryIO, offset: int) -> Iterator[tuple[bytes, int, int]]:

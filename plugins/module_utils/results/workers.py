@@ -10,14 +10,15 @@ interval that it is about may have begun before. Figures without a time in UTC a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..backends.worker_figures import Metrics, Window
 from ..json_types import JsonObject
 from ..plain_text import shown
 from ..plan_file import Plan, Step
-from . import commands, run_logs, worker_logs
+from . import commands, decode_running, run_logs, worker_logs
 from .observed import Observed
 from .rollup_file import PointRecord
 from .windows import window
@@ -65,7 +66,7 @@ class Workers:
         self._observed = Observed(plan)
 
     def read(self, records: Sequence[PointRecord]) -> None:
-        """Read the logs, and add ``workers`` to each of the *records* of points."""
+        """Read the logs, and add ``workers`` and decode_running.KEY to each of the *records* of points."""
         self._points = [record for record in records if window(record)]
         windows = [one for one in map(window, self._points) if one]
         if worker_logs.has_figures(self._backend):
@@ -79,6 +80,7 @@ class Workers:
         self._observed.read(records)
         for record in records:
             record["workers"] = self._in_window(record["name"], window(record))
+            record[decode_running.KEY] = decode_running.p90(self._decode_running(record))
 
     def _in_window(self, point: str, during: Window | None) -> list[JsonObject]:
         """Return the figures of each worker in the window of *point*, without those of which nothing is known in it."""
@@ -95,6 +97,22 @@ class Workers:
             if figures:
                 found.append({**_who(log), **figures})
         return found
+
+    def _decode_running(self, record: PointRecord) -> Iterator[Counter[int | float]]:
+        """Yield how often each decode worker ran how many requests in the window of a point, from its log or page."""
+        during = window(record)
+        for endpoint in self._plan["endpoints"]:
+            if endpoint["mode"] != "decode":
+                continue
+            found: Counter[int | float] = Counter()
+            for log in self._logs:
+                if log.step["mode"] == "decode" and log.step["index"] == endpoint["index"]:
+                    metrics = self._metrics.get(log.path)
+                    totals = metrics.windows.get(during) if metrics and during else None
+                    found.update(totals.running if totals else {})
+                    if not (metrics and metrics.totals.means):
+                        found.update(self._observed.running(log.name, record["name"]))
+            yield found
 
     def summary(self) -> JsonObject:
         """Return ``nodes_summary``: one record for each worker log, in plan order."""

@@ -58,10 +58,19 @@ def check(settings: Settings, sides: tuple[str, ...], smoke: bool) -> None:
             _environment(settings)
         if "runtime" in sides:
             _local_dir(settings)
-            for name in ("containers_conf", "image_archive"):
-                path = str(settings.values[name])
-                if path and not os.path.isfile(path):
-                    settings.problem(name, "not_found", f"{path} does not exist.", "Correct the path, or leave it out.")
+            _files_of_containers(settings)
+
+
+def _files_of_containers(settings: Settings) -> None:
+    for name in ("containers_conf", "image_archive"):
+        path, made = str(settings.values[name]), name == "image_archive" and settings.values["pull_image"]
+        if path and not os.path.isfile(path) and (not made or os.path.exists(path)):
+            remedy = "Correct the path, or leave it out."
+            if name == "image_archive":
+                remedy = "Correct the path, or set pull_image to have it made before the jobs are submitted."
+            settings.problem(name, "not_found", f"{path} does not exist, or is no file.", remedy)
+    if settings.values["pull_image"] and not settings.values["container_image"]:
+        settings.problem("pull_image", "missing", "is set, and container_image is not.", "Name the image to pull.")
 
 
 def _local_dir(settings: Settings) -> None:

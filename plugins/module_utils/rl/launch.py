@@ -41,6 +41,11 @@ class Launch(NamedTuple):
         return self.settings.values
 
     @property
+    def smoke(self) -> bool:
+        """Return whether it only sees that both commands work."""
+        return any(document["smoke"] for document in self.documents.values())
+
+    @property
     def name(self) -> str:
         """Return the name of the run."""
         return str(self.values["name"])
@@ -112,7 +117,7 @@ def _document(settings: Settings, side: str, smoke: bool, url: str) -> JsonObjec
             "container_engine": values["container_engine"],
             "containers_conf": values["containers_conf"],
             "image_archive": values["image_archive"],
-            "image": values["container_image"] if values["pull_image"] else "",
+            "image": values["container_image"] if values["pull_image"] and not values["image_archive"] else "",
         }
     words = settings.words("smoke_command" if smoke else "training_command", {})
     return {

@@ -10,17 +10,19 @@ import re
 
 from ..failures import Error, SlurmError
 from ..files import read_object
+from ..holder.slurm_calls import FINAL
 from ..holder.tails import tail_lines
 from ..json_types import JsonObject
 from ..slurm import commands
 from .explain import explain
 from .launch import CONFIG
 from .settings import SIDES, TRAINING
-from .side.coord import COMPLETE, JOBS, READY, URL
+from .side.coord import COMPLETE, COMPLETED, JOBS, READY, URL
 
 DIRECTORY = re.compile(r"\d{8}_\d{6}_\w+")
 PROGRESS = re.compile(r"(?:epoch|step|iteration)\W{0,3}\d+|\d+\s*/\s*\d+", re.I)
 MOST_LISTED = 20
+UNKNOWN = "unknown"  # Slurm does not answer
 LINES = 200  # at the end of an output, in which an explanation is looked for
 
 
@@ -69,12 +71,21 @@ def _slurm(job_id: str) -> tuple[str, str]:
     try:
         fields = commands.show_job(job_id)
     except SlurmError as error:
-        return "", error.msg
+        return UNKNOWN, error.msg
     state = fields.get("JobState", "")
     if not state:
         return "", "Slurm no longer knows the job"
-    active = state in ("PENDING", "RUNNING", "COMPLETING")
-    return state, fields.get("Reason", "") if active else commands.exit_text(fields)
+    return state, fields.get("Reason", "") if is_active({"slurm": state}) else commands.exit_text(fields)
+
+
+def is_active(job: JsonObject) -> bool:
+    """Return whether a job has not ended, as far as Slurm says."""
+    return bool(job["slurm"]) and job["slurm"] not in FINAL
+
+
+def has_completed(job: JsonObject) -> bool:
+    """Return whether a job that has ended did what it should; if Slurm has forgotten it, its own word counts."""
+    return bool(job["slurm"] == "COMPLETED" or not job["slurm"] and job["state"] == COMPLETED)
 
 
 def side_of(folder: str, side: str, job_id: str, lines: int) -> JsonObject:
@@ -109,6 +120,7 @@ def look(folder: str, lines: int = 0) -> JsonObject:
         "runtime_url": url,
         "ready": os.path.exists(os.path.join(folder, READY)),
         "training_complete": os.path.exists(os.path.join(folder, COMPLETE)),
+        "next": str((read_object(os.path.join(folder, f"{TRAINING}_state.json")) or {}).get("next", "")),
         "jobs": {side: side_of(folder, side, str(jobs[side]), lines) for side in SIDES if jobs.get(side)},
     }
 
@@ -129,5 +141,7 @@ def summary(found: JsonObject) -> list[str]:
         lines.append(f"{side}: job {job['job_id']} is {job['slurm'] or 'gone'}{detail}{said}")
         lines += [f"  remedy: {one}" for one in job["remedies"]]
     if found["runtime_url"]:
-        lines.append(f"runtime: {found['runtime_url']}{'' if found['ready'] else ' (not ready)'}")
+        lines.append(f"address: {found['runtime_url']}{'' if found['ready'] else ' (not ready)'}")
+    if found["next"]:
+        lines.append(f"next: training goes on in {found['next']}")
     return lines

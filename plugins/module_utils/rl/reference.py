@@ -30,7 +30,7 @@ def documents() -> dict[str, str]:
     for name, one in SETTINGS.items():
         default = "" if one.default in ("", None, []) else f"`{json.dumps(one.default)}`"
         if len(default) > LONG:
-            commands.append(f"### Default of `{name}`\n\n```\n{one.default}\n```\n")
+            commands.append(f"## Default of `{name}`\n\n```\n{one.default}\n```\n")
             default = f"[below](#default-of-{name})"
         kind = "text, or list of text" if isinstance(one.type, (OneOf, ListOf)) else one.type.name
         jobs = "both" if one.jobs == SIDES else one.jobs[0] if one.jobs else "the launch"

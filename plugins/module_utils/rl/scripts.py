@@ -70,7 +70,7 @@ def render(values: JsonObject, side: str, folder: str, digest: str) -> str:
     """Return the sbatch script of a side; *folder* is the coordination directory."""
     lines = ["#!/bin/bash", *option_lines(directives(values, side, folder, digest)), ""]
     lines += ["# The program hears these signals as soon as it can; until then they must not end this script."]
-    lines += ["trap '' TERM USR1", "umask 077"]
+    lines += ["trap '' TERM USR1"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exported(values, side).items()]
     lines.append(f"export SKYRL_COORD_DIR={shlex.quote(folder)}")
     if values["setup"]:

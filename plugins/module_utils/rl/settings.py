@@ -96,9 +96,16 @@ SETTINGS: dict[str, Setting] = {
     "max_parallel_agents": Setting(Int(1), None, BOTH, "Sandboxes at once, at most. Default: batch times rollouts."),
     "container_image": Setting(Str(), "ghcr.io/opendevin/sandbox:main", R, "Image of the sandboxes."),
     "image_archive": Setting(
-        Str(), "", R, "An archive of the image (podman save), loaded before the server starts.", True
+        Str(),
+        "",
+        R,
+        "An archive of the image (podman save), loaded before the server starts. With pull_image it is made at the "
+        "launch, if it is not there.",
+        True,
     ),
-    "pull_image": Setting(Bool(), False, R, "Pull the image on the node before the server starts."),
+    "pull_image": Setting(
+        Bool(), False, R, "Pull the image: at the launch into image_archive, or without one on the node."
+    ),
     "runtime_port": Setting(
         Int(0, 65535), 8000, R, "Port of the server. If it is set and taken, the job fails. 0, or unset: a free one."
     ),

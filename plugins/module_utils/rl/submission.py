@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import time
@@ -20,7 +19,9 @@ from ..slurm.commands import QueueEntry
 from . import checks, scripts
 from .launch import CONFIG, Launch, files_of
 from .settings import RUNTIME, SETTINGS, SIDES, TRAINING
-from .side.coord import ENVIRONMENT, JOBS, KEY, write
+from .side import pair
+from .side.chain import PLAIN
+from .side.coord import ENDED, ENVIRONMENT, JOBS, KEY, write
 
 LOCK_S = 60.0
 GONE_S = 60.0
@@ -50,11 +51,19 @@ def find(name: str) -> dict[str, QueueEntry]:
         side = job["comment"][len(scripts.TAG) :].partition(":")[0] if job["comment"].startswith(scripts.TAG) else ""
         if side not in SIDES or job["name"] != scripts.job_name(name, side) or job["state"] == "COMPLETING":
             continue
-        if side in found:
-            ids = f"{found[side]['id']} and {job['id']}"
+        # Of a chain the next pair waits while this one ends.
+        staying = [one for one in (found.get(side), job) if one and (side not in found or not has_ended(one, side))]
+        if len(staying) > 1:
+            ids = " and ".join(one["id"] for one in staying)
             raise Error(f"There are two jobs {job['name']}: {ids}. End one with rl_stop.yml or scancel.")
-        found[side] = job
+        found[side] = staying[0] if staying else job
     return found
+
+
+def has_ended(job: QueueEntry, side: str) -> bool:
+    """Return whether a job that Slurm still lists has said that it has ended."""
+    said = read_object(os.path.join(job["work_dir"], f"{side}_state.json")) or {}
+    return said.get("job_id") == job["id"] and said.get("state") in ENDED
 
 
 def digest_of(job: QueueEntry) -> str:
@@ -75,7 +84,11 @@ def changed_settings(folder: str, launch: Launch, side: str) -> list[str]:
 def new_folder(launch: Launch, stamp: str) -> str:
     """Return the path of a new coordination directory: ``<base>/<YYYYmmdd_HHMMSS>_<id>``, or the one that is set."""
     given = str(launch.values["skyrl_coord_dir"] or "")
-    return given or os.path.join(launch.base, f"{stamp.replace('-', '_')}_{secrets.token_hex(3)}")
+    folder = given or os.path.join(launch.base, f"{stamp.replace('-', '_')}_{secrets.token_hex(3)}")
+    if launch.values["chain"] and not PLAIN.fullmatch(folder):
+        text = f"chain: the coordination directory {folder} has quotes, backslashes or percent signs in its path."
+        raise Error(f"{text} Choose another skyrl_jobs_base or skyrl_coord_dir, or leave chain out.")
+    return folder
 
 
 def test_only(launch: Launch, folder: str) -> list[str]:
@@ -129,18 +142,7 @@ def submit(launch: Launch, folder: str) -> dict[str, str]:
     """Submit the jobs, both or neither; return {side: job id}. Neither starts before both are there."""
     jobs: dict[str, str] = {}
     try:
-        for side in launch.sides:
-            with open(os.path.join(folder, f"{side}.sbatch"), encoding="utf-8") as stream:
-                script = stream.read()
-            if side == TRAINING and RUNTIME in jobs and not launch.documents[side]["smoke"]:
-                line = f"#SBATCH --dependency=after:{jobs[RUNTIME]}\n"
-                script = script.replace("\n#SBATCH", f"\n{line}#SBATCH", 1)
-                write(os.path.join(folder, f"{side}.sbatch"), script)
-            jobs[side] = commands.submit_held(script)
-        write(os.path.join(folder, JOBS), json.dumps(jobs) + "\n")
-        for job_id in reversed(list(jobs.values())):
-            commands.release(job_id)
-        write(os.path.join(folder, JOBS), json.dumps({**jobs, "released": True}) + "\n")
+        pair.submit(folder, jobs, commands.submit_held, commands.release, joined=not launch.smoke)
     except BaseException as error:
         left = take_back(folder)
         if isinstance(error, SlurmError):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -125,6 +126,11 @@ def start_anchor(folder: Folder, state: State, timeout_s: float) -> AnchorRecord
 def explain(text: str) -> str:
     """Return the anchor's last words and what may help."""
     last = text.splitlines()[-1] if text else "no word from the anchor"
+    if "mount(none, /)" in last and os.strerror(errno.EINVAL) in last:
+        return (
+            f"{last}. The root directory here is no mount point, as in a plain chroot, so that mounts in it cannot be "
+            "made private. Mount the folder on itself and enter it with pivot_root, as tools/debian13 does."
+        )
     if any(word in last for word in ("unshare", "mount(", "uid_map", "setgroups", "netlink")):
         last += (
             ". This machine does not let an ordinary user make namespaces (see sysctl user.max_user_namespaces, "

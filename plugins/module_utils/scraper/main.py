@@ -24,8 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     one.add_argument("--point", default="", help="replaces {point} in the paths of the files")
     one = commands.add_parser("power", help="serve the power and clocks of this node at /metrics")
     one.add_argument("--port", type=int, required=True)
+    one.add_argument("--cpus-only", action="store_true", help="another exporter reads the GPUs")
     options = parser.parse_args(argv)
-    return _scrape(options) if options.command == "scrape" else _power(options.port)
+    return _scrape(options) if options.command == "scrape" else _power(options.port, options.cpus_only)
 
 
 def _scrape(options: argparse.Namespace) -> int:
@@ -42,8 +43,8 @@ def _scrape(options: argparse.Namespace) -> int:
     return 0
 
 
-def _power(port: int) -> int:
-    server = power.serve(port)
+def _power(port: int, cpus_only: bool) -> int:
+    server = power.serve(port, cpus_only)
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
     return 0

@@ -62,27 +62,40 @@ def cpu_lines(node: str, pattern: str = RAPL) -> list[str]:
     return lines
 
 
-def page(program: str = "nvidia-smi") -> tuple[str, str]:
-    """Return (the page of this node, why it has no GPUs or an empty text)."""
-    node, trouble, text = socket.gethostname().split(".")[0], "", ""
+def page(program: str | None = "nvidia-smi", pattern: str = RAPL) -> tuple[str, str]:
+    """Return (the page of this node, why it lacks what it should have, or an empty text).
+
+    :param program: what tells of GPUs; None: another exporter does.
+    """
+    node = socket.gethostname().split(".")[0]
+    lines, trouble = _gpus(program, node) if program else ([], "")
+    cpus = cpu_lines(node, pattern)
+    if program is None and not cpus:
+        trouble = f"no counter {pattern}/energy_uj can be read"
+    return "".join(f"{line}\n" for line in lines + cpus), trouble
+
+
+def _gpus(program: str, node: str) -> tuple[list[str], str]:
+    """Return (the lines of the GPUs, why there are none or an empty text)."""
+    trouble, text = "", ""
     command = [program, f"--query-gpu={QUERY}", "--format=csv,noheader,nounits"]
     try:
         text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=ANSWER_S, check=True,
                               text=True).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         trouble = f"{program}: {error}"
-    lines = gpu_lines(text, node) + cpu_lines(node)
-    return "".join(f"{line}\n" for line in lines), trouble
+    return gpu_lines(text, node), trouble
 
 
-def serve(port: int) -> http.server.HTTPServer:
+def serve(port: int, cpus_only: bool = False) -> http.server.HTTPServer:
     """Return a server of ``/metrics`` at *port* of all addresses, not started yet."""
     lock, said = threading.Lock(), [""]
+    program = None if cpus_only else "nvidia-smi"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # noqa: N802  its name is given
             with lock:  # one nvidia-smi at a time
-                text, trouble = page()
+                text, trouble = page(program)
             if trouble and said[-1] != trouble:
                 said.append(trouble)
                 sys.stdout.write(f"{trouble}\n")

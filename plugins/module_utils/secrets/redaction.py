@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from ..holder.secret_values import REDACTED
@@ -32,3 +33,21 @@ def redact_argv(argv: Iterable[object]) -> list[str]:
             clean.append(REDACTED if looks_secret(name, word) and not word.startswith("-") else word)
         name = word.lstrip("-") if word.startswith("-") else ""
     return clean
+
+
+def redact_command(text: str) -> str:
+    """Return a shell command, with commands inside its quotes too, for people: secret-looking values are replaced."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return REDACTED if looks_secret("", text) else text
+    if len(words) == 1 and words[0] == text:
+        return str(redact(text))
+    shown = redact_argv(words)
+    for index, word in enumerate(words):
+        # What a shell gets is a command; elsewhere an assignment may have a value with spaces.
+        name, equals, _value = word.partition("=")
+        assigns = bool(equals) and name.lstrip("-").replace("-", "_").isidentifier()
+        if len(word.split()) > 1 and (not assigns or words[index - 1] == "-c"):
+            shown[index] = redact_command(word)
+    return " ".join(shlex.quote(word) if len(word.split()) > 1 else word for word in shown)

@@ -23,13 +23,17 @@ from ..topology.step import DraftStep, make_step, one_file
 from .base import Service
 
 PROGRAM = folder_of("scraper")
-POWER_PORT = 9405  # of our own exporter
+CPU_EXPORTER = "cpu_power_exporter"  # our own, of the CPUs alone
 # What they run if the job names no command. The exporters of the host and of GPUs know no shell.
 COMMANDS = {
     "dcgm_exporter": ("dcgm-exporter", "--collect-interval=100", "--address", ":{port}"),
     "node_exporter": (
         *("/bin/node_exporter", "--web.listen-address=:{port}", "--collector.disable-defaults"),
         *("--collector.cpu", "--collector.infiniband", "--collector.meminfo"),
+    ),
+    "process_exporter": (
+        *("/bin/process-exporter", "-web.listen-address=:{port}"),
+        *("-procnames", "python3,python,etcd,nats-server,nginx"),
     ),
 }
 
@@ -51,8 +55,14 @@ def wanted(spec: JsonObject) -> list[Exporter]:
     if telemetry["enabled"]:
         given = telemetry["dcgm_exporter"]
         path: KeyPath = ("telemetry", "dcgm_exporter")
-        found.append(_given("dcgm_exporter", given, path, True) if given else _own())
-    for key in ("dcgm_exporter", "node_exporter") if scraper_["enabled"] else ():
+        port = telemetry[CPU_EXPORTER]["port"]
+        if given:
+            found.append(_given("dcgm_exporter", given, path, True))
+        else:
+            found.append(Exporter("power_exporter", port, None, None, ("telemetry", "enabled"), True))
+        if given and telemetry["cpu_power"]["enabled"]:
+            found.append(Exporter(CPU_EXPORTER, port, None, None, ("telemetry", CPU_EXPORTER), True))
+    for key in ("dcgm_exporter", "node_exporter", "process_exporter") if scraper_["enabled"] else ():
         if scraper_[key]:
             found.append(_given(key, scraper_[key], ("observability", "tachometer", key), False))
     return found
@@ -60,10 +70,6 @@ def wanted(spec: JsonObject) -> list[Exporter]:
 
 def _given(name: str, section: JsonObject, path: KeyPath, power: bool) -> Exporter:
     return Exporter(name, section["port"], section["container_image"], section["command"], path, power)
-
-
-def _own() -> Exporter:
-    return Exporter("power_exporter", POWER_PORT, None, None, ("telemetry", "enabled"), True)
 
 
 def nodes(layout: Layout) -> list[str]:
@@ -123,7 +129,8 @@ def _argv(one: Exporter, layout: Layout) -> list[Word]:
     if one.command:
         return ["sh", "-c", "exec " + one.command.replace("{port}", port)]
     if one.image is None:
-        return [layout.python, "-E", f"{layout.run_dir}/{PROGRAM}", "power", "--port", port]
+        cpus = ["--cpus-only"] if one.name == CPU_EXPORTER else []
+        return [layout.python, "-E", f"{layout.run_dir}/{PROGRAM}", "power", "--port", port, *cpus]
     return [word.replace("{port}", port) for word in COMMANDS[one.name]]
 
 

@@ -63,7 +63,8 @@ class NoSlurm(SlurmError):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"There is no Slurm here: {why}. Run on a submit host of the cluster (srt_slurm_submit_host), or start the "
-            "sandbox (as make bench does). Without Slurm, playbooks/plan.yml shows what a job would do."
+            "sandbox (as make bench does). playbooks/doctor.yml says what is missing. Without Slurm, "
+            "playbooks/plan.yml shows what a job would do."
         )
 
 
@@ -96,7 +97,8 @@ def run(
         raise NoSlurm(f"{argv[0]} is not on this machine's PATH") from None
     except subprocess.TimeoutExpired:
         raise NoAnswer(
-            f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping)", command=argv
+            f"{argv[0]} did not answer in {timeout_s:g} s. Is slurmctld up? (scontrol ping; playbooks/doctor.yml)",
+            command=argv,
         ) from None
     if check and done.returncode:
         raise _failure(argv, done)

@@ -57,8 +57,13 @@ def partitions() -> dict[str, Partition]:
         done = commands.run(["sinfo", "--all", "--noheader", f"--format={FORMAT}"], check=False)
     except SlurmError:
         return {}
+    return partitions_of(done.stdout) if not done.returncode else {}
+
+
+def partitions_of(text: str) -> dict[str, Partition]:
+    """Return the partitions in what sinfo prints in FORMAT."""
     found: dict[str, Partition] = {}
-    for row in done.stdout.splitlines() if not done.returncode else ():
+    for row in text.splitlines():
         parts = [part.strip() for part in row.split(SEPARATOR)]
         if len(parts) != 6 or not parts[1].isdecimal():
             continue

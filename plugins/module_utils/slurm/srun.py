@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 
 from ..failures import Error
 from ..holder.step import BEGUN
@@ -69,7 +70,7 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
     }
     container = step.get("container")
     if container and container["runtime"] == "pyxis":
-        options.update(_pyxis(step, container))
+        options.update(pyxis_options(container, step.get("mounts") or []))
     for key, value in (step.get("srun_options") or {}).items():
         key = srun_name(key)
         if key in SRUN_FIXED:
@@ -81,11 +82,13 @@ def build_srun_argv(step: Step, job_id: str | int, run_dir: str) -> list[str]:
         if key == "container-mounts":
             value = ",".join(filter(None, (options.get(key), value)))
         options[key] = value
-    argv = ["srun"]
-    for key, value in options.items():
-        dashes = "-" if len(key) == 1 else "--"
-        argv.append(dashes + key if value is None else f"{dashes}{key}{'=' if len(key) > 1 else ''}{value}")
-    return argv + task_argv(step)
+    return ["srun", *(write_option(key, value) for key, value in options.items()), *task_argv(step)]
+
+
+def write_option(key: str, value: str | None) -> str:
+    """Return an option of srun as a word of its command line; the value None means that it has none."""
+    dashes = "-" if len(key) == 1 else "--"
+    return dashes + key if value is None else f"{dashes}{key}{'=' if len(key) > 1 else ''}{value}"
 
 
 def task_argv(step: Step) -> list[str]:
@@ -105,7 +108,7 @@ def task_argv(step: Step) -> list[str]:
         lines, command = ['srt_argv=("$@")', *lines], '"${srt_argv[@]}"'
     text = "\n".join([*lines, *([preamble] if preamble else []), "exec " + command])
     shell = ["/bin/sh", "-c", EITHER_SHELL] if either else ["/bin/bash" if preamble else "/bin/sh", "-c"]
-    return _contained(step, [*shell, text, *words])
+    return contained(container, step.get("mounts") or [], [*shell, text, *words])
 
 
 def srun_env(step: Step) -> dict[str, str]:
@@ -150,11 +153,11 @@ def printable(step: Step, job_id: str | int, run_dir: str, origins: JsonObject |
     return "\n".join(lines) + "\n"
 
 
-def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
+def pyxis_options(container: Container, mounts: Sequence[str]) -> dict[str, str | None]:
+    """Return the options with which pyxis runs a step in *container* with *mounts*."""
     options: dict[str, str | None] = {"container-image": container["image"]}
-    mounts = [str(mount) for mount in step.get("mounts") or []]
     if mounts:
-        options["container-mounts"] = ",".join(mounts)
+        options["container-mounts"] = ",".join(map(str, mounts))
     for key in ("workdir", "name"):
         if container.get(key):
             options[f"container-{key}"] = str(container.get(key))
@@ -165,13 +168,12 @@ def _pyxis(step: Step, container: Container) -> dict[str, str | None]:
     return options
 
 
-def _contained(step: Step, argv: list[str]) -> list[str]:
+def contained(container: Container | None, mounts: Sequence[str], argv: list[str]) -> list[str]:
     """Return *argv* in a container runtime that is a separate program. It passes our environment on."""
-    container = step.get("container")
     if not container or container["runtime"] != "apptainer":
         return argv
     gpus = container.get("gpus") or "nv"
-    binds = [word for mount in step.get("mounts") or [] for word in ("--bind", str(mount))]
+    binds = [word for mount in mounts for word in ("--bind", str(mount))]
     # The node's GPU drivers are mounted, and a setup script writes to memory: images are read-only.
     image = apptainer_image(container["image"])
     return ["apptainer", "exec", "--no-home", "--writable-tmpfs", f"--{gpus}", *binds, image, *argv]

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
 
 from ..entry import Context
 from ..failures import Error
@@ -19,6 +16,7 @@ from ..files import doubt
 from ..json_types import JsonObject
 from ..supplies.harness import HARNESSES, Harness
 from . import harness_environment
+from .locks import locked
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
@@ -53,7 +51,7 @@ def _make(harness: Harness, folder: str, path: str, python: str, ctx: Context) -
     why = doubt(folder)
     if why:
         raise Error(f"harness_dir is {folder}, but {why}, and its programs would run as you. Choose another directory.")
-    with _lock(os.path.join(folder, f".{harness.name}.lock"), ctx):
+    with locked(os.path.join(folder, f".{harness.name}.lock"), ctx):
         if harness_environment.works(harness, path):
             return
         new = made = tempfile.mkdtemp(prefix=f".{harness.name}.new.", dir=folder)
@@ -69,15 +67,3 @@ def _make(harness: Harness, folder: str, path: str, python: str, ctx: Context) -
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-
-
-@contextlib.contextmanager
-def _lock(path: str, ctx: Context) -> Iterator[None]:
-    """Hold the lock file *path*; wait for another process that has it."""
-    with open(path, "w", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            ctx.progress(f"another process prepares it; waiting for {path}")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..entry import Context
 from ..failures import Error, Problem, SpecError, format_problem
 from ..job.changes import changes_of
-from ..job.cluster import Cluster, find_cluster_file, load_cluster
+from ..job.cluster import FILE_NAME, Cluster, find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, common_name, read_jobs
 from ..job.resolve import JobRecord, Secrets, describe, raise_problems, resolve
@@ -103,7 +103,7 @@ def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) 
     for document in documents:
         document.changes = changes
         jobs.read(document)
-    wrong = unique([*problems, *jobs.problems])
+    wrong = unique([*problems, *(jobs.problems if cluster.path else beside(jobs.problems))])
     if problems or not (params.get("partial") and jobs.jobs):
         raise_problems(wrong)
     jobs.check_number()
@@ -112,6 +112,18 @@ def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) 
     if wrong:
         result.update(problems=wrong, msg="\n".join(map(format_problem, wrong)))
     return Answer(result, jobs.secrets)
+
+
+def beside(problems: Iterable[Problem]) -> list[Problem]:
+    """Return *problems*, in a run without a cluster file, that say so if one lies beside the job and would help."""
+    found: list[Problem] = []
+    for one in problems:
+        path = os.path.join(os.path.dirname(one["file"] or ""), FILE_NAME)
+        if one["file"] and FILE_NAME in (one.get("remedy") or "") and os.path.isfile(path):
+            text = f"No cluster file is used, but one lies beside the job: -e cluster_file={os.path.relpath(path)}."
+            one = {**one, "remedy": f"{one['remedy']} {text}"}
+        found.append(one)
+    return found
 
 
 def documents_of(params: JsonObject) -> list[Document]:

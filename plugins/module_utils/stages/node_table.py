@@ -50,7 +50,7 @@ def table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord]
             seen.add((node, port))
             nodes[node]["ports"].append([port, step, sure])
 
-    checks = [*(plan.get("checks") or ()), *_needs(nodes, plan)]
+    checks = [*(plan.get("checks") or ()), *needs(nodes, plan)]
     for check in checks:
         if not check["port"]:  # a log or a file
             continue
@@ -78,7 +78,7 @@ def table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord]
     }
 
 
-def _needs(nodes: Mapping[str, JsonObject], plan: Plan) -> list[Check]:
+def needs(nodes: Mapping[str, JsonObject], plan: Plan) -> list[Check]:
     """Add to each of *nodes* the mounts and images of its steps; return the checks of steps that are ready."""
     checks: list[Check] = []
     for step in [*plan["steps"], *(point["step"] for point in plan["benchmark"]["points"])]:

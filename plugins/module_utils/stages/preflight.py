@@ -77,14 +77,14 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
     if any(problem["check"] == "port" for problem in problems):  # perhaps another controller started them meanwhile
         alive = {record["name"] for record in talk.request("status")["steps"] if record["state"] != "ended"}
         problems = [problem for problem in problems if problem.get("step") not in alive]
-    problems += _clocks(reports, sent, back, params["clock_skew_s"]) + node_inputs.problems(plan, reports)
+    problems += clocks(reports, sent, back, params["clock_skew_s"]) + node_inputs.problems(plan, reports)
     problems = [problem for problem in problems if problem["check"] not in params["ignore"]]
     cleaned = sorted({f"{one['node']}: {text}" for one in reports for text in one["cleaned"]})
     result: JsonObject = {
         "changed": bool(cleaned),
         "nodes": [{key: value for key, value in one.items() if key != "facts"} for one in reports],
         "problems": problems,
-        "notes": _notes(reports, params["ignore"]) + _left(reports, params["clean"]),
+        "notes": unchecked(reports, params["ignore"]) + _left(reports, params["clean"]),
         "inputs": [],
         "cleaned": cleaned,
         "duration_s": round(time.monotonic() - began, 3),
@@ -100,7 +100,8 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         more = f" (and {len(texts) - 5} more)" if len(texts) > 5 else ""
         retryable = len(bad) < len(plan["nodes"])
         raise Error(
-            f"Preflight of job {plan['job_id']}: {'; '.join(texts[:5])}{more}.",
+            f"Preflight of job {plan['job_id']}: {'; '.join(texts[:5])}{more}. playbooks/doctor.yml checks nodes "
+            "without a job.",
             **dict(result, retryable=retryable, bad_nodes=bad if retryable else []),
         )
     return result
@@ -268,7 +269,7 @@ def _read(plan: Plan, names: Sequence[str], nonce: str, attempts: Collection[int
         time.sleep(0.05)
 
 
-def _notes(reports: Iterable[Report], ignore: Collection[str]) -> list[str]:
+def unchecked(reports: Iterable[Report], ignore: Collection[str]) -> list[str]:
     """Return a line on each check that nodes could not do, so that it does not count as passed."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in reports:
@@ -288,7 +289,7 @@ def _left(reports: Iterable[Report], clean: bool) -> list[str]:
     return [f"{one['node']}: left behind and not removed: {what}" for one in reports for what in one["stale"]]
 
 
-def _clocks(reports: Iterable[Report], sent: float, back: float, limit_s: float) -> list[JsonObject]:
+def clocks(reports: Iterable[Report], sent: float, back: float, limit_s: float) -> list[JsonObject]:
     """Return the problems of clocks: each was read between *sent* and *back*, on this host's clock."""
     found = []
     for one in reports:

@@ -13,9 +13,9 @@ import time
 from ..entry import Context
 from ..failures import Error
 from ..json_types import JsonObject
-from ..rl import look, submission
+from ..rl import images, look, submission
 from ..rl.launch import Launch, prepare, shown
-from ..rl.settings import SIDES, TRAINING
+from ..rl.settings import RUNTIME, SIDES, TRAINING
 from ..slurm.commands import NoSlurm, QueueEntry
 
 SETTINGS_SPEC: JsonObject = {
@@ -38,7 +38,6 @@ ARGUMENT_SPEC: JsonObject = {
 }
 LEAVES_S = 20.0  # a job whose other side has ended leaves in this time
 WATCH_S = 2.0
-ACTIVE = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")
 
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
@@ -88,6 +87,8 @@ def _would(launch: Launch, params: JsonObject, stamp: str) -> JsonObject:
             notes.append(_differs(launch, found))
         if action == "submit":
             notes += submission.test_only(launch, folder)
+            if RUNTIME in launch.sides and images.to_be_made(launch.values):
+                notes.append("{container_image} would be pulled into {image_archive}.".format_map(launch.values))
     except NoSlurm as error:
         notes.append(f"Nothing was asked of Slurm. {error.msg}")
     text = "\n".join([*(f"note: {note}" for note in notes), shown(launch, folder)])
@@ -157,6 +158,8 @@ def _submit(launch: Launch, params: JsonObject, stamp: str, ctx: Context) -> str
         for name in ("checkpoint_dir", "rollout_dir"):
             if launch.values[name]:
                 os.makedirs(launch.values[name], exist_ok=True)
+    if RUNTIME in launch.sides:
+        images.pull_ahead(launch.values, ctx.progress)
     key = params["api_key"] or ("" if launch.runtime_url else secrets.token_urlsafe(32))
     submission.make_folder(launch, folder, key)
     jobs = submission.submit(launch, folder)
@@ -165,7 +168,10 @@ def _submit(launch: Launch, params: JsonObject, stamp: str, ctx: Context) -> str
 
 
 def _watch(folder: str, ctx: Context) -> JsonObject:
-    """Show a line for each change of the jobs until they have ended; Error if one has not completed."""
+    """Show a line for each change of the jobs until all have ended, also those that go on from a checkpoint.
+
+    Error if one has not completed.
+    """
     shown_lines: dict[str, str] = {}
     while True:
         found = look.look(folder, 20)
@@ -175,12 +181,12 @@ def _watch(folder: str, ctx: Context) -> JsonObject:
             if line and shown_lines.get(name) != line:
                 shown_lines[name] = line
                 ctx.show(line)
-        active = [job for job in found["jobs"].values() if job["slurm"] in ACTIVE]
-        if not active or not ctx.controller_alive():
+        ended = not any(look.is_active(job) for job in found["jobs"].values())
+        if not ctx.controller_alive() or ended and not found["next"]:
             break
+        folder = found["next"] if ended else folder
         with contextlib.suppress(InterruptedError):
             time.sleep(WATCH_S)
-    bad = [job for job in found["jobs"].values() if job["slurm"] not in ("COMPLETED", *ACTIVE)]
-    if bad:
+    if any(not look.is_active(job) and not look.has_completed(job) for job in found["jobs"].values()):
         raise Error("\n".join(look.summary(found)), run=found)
     return found

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Mapping
 
 from ..benchmarks import of_plan
 from ..entry import Context
@@ -15,7 +17,7 @@ from ..files import write_text_atomic
 from ..holder.utc import utc_now
 from ..json_types import JsonObject
 from ..plan_file import PLAN, Plan, load_plan, plan_of
-from ..results import foreign, node_table, srtctl_shape, tables
+from ..results import decode_running, foreign, llm_d_report, node_table, recipe_lock, srtctl_shape, tables
 from ..results.completeness import take_logs
 from ..results.document import build
 from ..results.earlier import Found
@@ -68,6 +70,7 @@ def run(params: JsonObject, ctx: Context) -> JsonObject:
         rollup = before
     table = tables.table_text(rollup, dry=ctx.check_mode, coming=coming)
     changed = _store(plan["run_dir"], rollup, before, table, ctx)
+    changed = _write_lock(plan, rollup, ctx) or changed
     if not ctx.check_mode:
         if not gone:
             _write_series(plan, rollup, workers)
@@ -141,6 +144,7 @@ def _store(run_dir: str, rollup: Rollup, before: Rollup | None, table: str, ctx:
         return False
     if not ctx.check_mode:
         _write(run_dir, files)
+        _withdraw(run_dir, files)
     return True
 
 
@@ -151,28 +155,53 @@ def _files(rollup: Rollup, text: str) -> dict[str, str]:
         "rollup.csv": tables.csv_text(rollup),
         "rollup.txt": text + "\n",
     }
-    if "source" in rollup or "concurrency" not in of_plan(rollup).key_fields:  # srtctl has written its own
+    if "source" in rollup:  # srtctl has written its own, and nothing of it is proven
+        return found
+    found.update(llm_d_report.documents(rollup))
+    if "concurrency" not in of_plan(rollup).key_fields:
         return found
     name = srtctl_shape.NAME
     return {**found, f"{name}.json": srtctl_shape.json_text(rollup), f"{name}.csv": srtctl_shape.csv_text(rollup)}
 
 
-def _write(run_dir: str, files: dict[str, str]) -> None:
+def _withdraw(run_dir: str, files: Mapping[str, str]) -> None:
+    """Remove the reports of points that are no longer among the *files* of the rollup: they are not valid now."""
+    folder = os.path.join(run_dir, llm_d_report.FOLDER)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    for name in names:
+        if name.endswith(".json") and f"{llm_d_report.FOLDER}/{name}" not in files:
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+
+
+def _write(run_dir: str, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = os.path.join(run_dir, name)
         try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             write_text_atomic(path, text)
         except OSError as error:
             raise Error(f"{path} cannot be written: {error.strerror}. Make room or rights for it, run again.") from None
+
+
+def _write_lock(plan: Plan, rollup: Rollup, ctx: Context) -> bool:
+    """Write the job of *plan* with what it ran with, once something is measured; return whether that changed it."""
+    text = recipe_lock.text(rollup, plan) if any(one["started_at"] for one in rollup["results"]) else None
+    if text is None or not _differs(plan["run_dir"], recipe_lock.FILE, text):
+        return False
+    if not ctx.check_mode:
+        _write(plan["run_dir"], {recipe_lock.FILE: text})
+    return True
 
 
 def _take_workers(rollup: Rollup, source: Rollup) -> None:
     """Put what the workers said according to another rollup of the same run into *rollup*."""
     rollup["nodes_summary"], rollup["notes"] = source["nodes_summary"], source.get("notes") or []
     take_logs(rollup, source)
-    said = {(one["name"], one.get("digest")): one.get("workers") for one in source["results"]}
+    said = {(one["name"], one.get("digest")): one for one in source["results"]}
     for record in rollup["results"]:
-        record["workers"] = said.get((record["name"], record["digest"])) or []
+        known = said.get((record["name"], record["digest"])) or {}
+        record["workers"], record[decode_running.KEY] = known.get("workers") or [], known.get(decode_running.KEY)
 
 
 def _write_series(plan: Plan, rollup: Rollup, workers: Workers) -> None:
@@ -208,8 +237,11 @@ def _store_variant(plan: Plan, rollup: Rollup, workers: Workers, params: JsonObj
     if before and _content(before) == _content(made):
         return False
     logs = os.path.join(plan["run_dir"], "logs")
-    _write(copy["run_dir"], _files(made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}"))
+    files = _files(made, f"{tables.table_text(made)}\nrollup: {path}\nlogs:   {logs}")
+    _write(copy["run_dir"], files)
+    _withdraw(copy["run_dir"], files)
     _write(copy["run_dir"], {SERIES_FILE: _series_text(workers)})
+    _write_lock(copy, made, Context())
     return True
 
 

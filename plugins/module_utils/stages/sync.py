@@ -14,6 +14,7 @@ from ..allocation import ownership, runs
 from ..allocation.run_directory import is_own
 from ..entry import Context
 from ..failures import Error, SlurmError
+from ..files import read_object
 from ..holder.secret_values import stored
 from ..holder.slurm_calls import live
 from ..json_types import JsonObject
@@ -87,22 +88,29 @@ def _folders(params: JsonObject, prefix: str | None) -> list[Folder]:
         ]
         top = os.path.join(output_dir, sweep_folders.SWEEPS)
         sweeps = [os.path.join(top, name) for name in sorted(os.listdir(top))] if os.path.isdir(top) else []
-        found += [_sweep(path, prefix) for path in sweeps if sweep_folders.read_record(path) and is_own(path)]
+        found += [_sweep(path, prefix) for path in sweeps if _is_sweep(path) and is_own(path)]
         if not found:
             raise Error(f"There is no run below {output_dir}. Set output_dir.")
         return found
     given = os.path.realpath(os.path.expanduser(params["run_dir"])) if params.get("run_dir") else None
-    if given and sweep_folders.read_record(given):
+    if given and _is_sweep(given):
         return [_sweep(given, prefix)]
     one = runs.find(params)
     return [copies.run_folder(one.run_dir, prefix, _has_rollup(one.run_dir) and not one.live)]
 
 
+def _is_sweep(folder: str) -> bool:
+    """Return whether *folder* is that of a sweep, or of a comparison in turns."""
+    return bool(sweep_folders.read_record(folder) or read_object(os.path.join(folder, sweep_folders.COMPARISON)))
+
+
 def _sweep(folder: str, prefix: str | None) -> Folder:
-    about = sweep_folders.read_record(folder) or {}
+    about = sweep_folders.read_record(folder)
+    turns = read_object(os.path.join(folder, sweep_folders.COMPARISON)) or {}
+    finished = not about.get("left") if about else turns.get("ended_by") is not None
     if os.path.basename(os.path.dirname(folder)) != sweep_folders.SWEEPS:
         raise Error(f"{folder} is the copy of a sweep outside of a directory {sweep_folders.SWEEPS}. Move it there.")
-    return copies.sweep_folder(folder, prefix, not about.get("left"))
+    return copies.sweep_folder(folder, prefix, finished)
 
 
 def _has_rollup(run_dir: str) -> bool:

@@ -15,6 +15,8 @@ import contextlib
 import http.server
 import json
 import os
+import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -130,20 +132,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--image", default="")
+    parser.add_argument("--image", "--container-image", default="")
+    parser.add_argument("--host", default="0.0.0.0")
+    parser.add_argument("--worker-startup-timeout", type=int)
+    parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--cpus-per-worker", type=int, default=1)
     parser.add_argument("--memory-per-worker", default="1G")
     parser.add_argument("--engine", choices=["podman", "namespaces"], default="namespaces")
     parser.add_argument("--dies-after", type=float, default=0)
     parser.add_argument("--never-well", action="store_true")
+    parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM, as with an episode that hangs")
     args = parser.parse_args()
+    if args.deaf:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "SERVER_SEEN" in os.environ:
+        seen = {name: value for name, value in os.environ.items() if name != "ALLHANDS_API_KEY"}
+        pathlib.Path(os.environ["SERVER_SEEN"]).write_text(json.dumps({"environment": seen, "arguments": sys.argv[1:]}))
     if args.never_well:
         time.sleep(3600)
     if args.dies_after:
         threading.Timer(args.dies_after, os._exit, (9,)).start()
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", args.port), Handler)
+    server = http.server.ThreadingHTTPServer((args.host, args.port), Handler)
     engine = Containers if args.engine == "podman" else Namespaces
     server.engine = engine(args.image, args.cpus_per_worker, args.memory_per_worker)
     server.slots = max(1, (int(os.environ["CPUS_FOR_RUNTIME"]) - 4) // args.cpus_per_worker)

@@ -18,6 +18,8 @@ import sys
 import time
 import urllib.request
 
+import ray
+
 
 def call(path, **body):
     """Ask the runtime; return its answer."""
@@ -30,18 +32,25 @@ def call(path, **body):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--episodes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0)
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--checkpoints", type=pathlib.Path, required=True)
     parser.add_argument("--until", type=pathlib.Path, help="train at least until there is this file")
+    parser.add_argument("--final", type=float, default=0, help="seconds between the last episode and the end")
+    parser.add_argument("--ray", action="store_true", help="ask Ray for its nodes")
     args, rest = parser.parse_known_args()
     seen = {name: value for name, value in os.environ.items() if name != "ALLHANDS_API_KEY"}
     state = {"episodes": 0, "warned": False, "arguments": rest, "environment": seen}
+    before = args.checkpoints / "seen.json"
+    if before.exists():  # it goes on from the last checkpoint
+        state["episodes"] = state["resumed_from"] = json.loads(before.read_text())["episodes"]
 
     def checkpoint():
-        (args.checkpoints / "seen.json").write_text(json.dumps(state))
+        new = args.checkpoints / f".seen.{os.getpid()}"
+        new.write_text(json.dumps(state))
+        new.replace(args.checkpoints / "seen.json")
 
     def warned(*_args):
         state["warned"] = True
@@ -51,8 +60,10 @@ def main():
         os._exit(0)
 
     signal.signal(signal.SIGTERM, warned)
+    if args.ray:
+        state["nodes"] = ray.nodes(os.environ["RAY_ADDRESS"])
     checkpoint()
-    for number in itertools.count():
+    for number in itertools.count(state["episodes"]):
         if number >= args.episodes and (not args.until or args.until.exists()):
             break
         sandbox = call("/start", task=number)["id"]
@@ -64,6 +75,9 @@ def main():
         sys.stdout.write(f"step {number + 1}/{args.episodes}\n")
         sys.stdout.flush()
         time.sleep(args.seconds)
+    time.sleep(args.final)
+    state["ended_at"] = time.time()
+    checkpoint()
     raise SystemExit(args.exit)
 
 

@@ -24,7 +24,7 @@ from ...topology.options import Option
 from ...topology.step import DraftStep, make_step, one_file
 from ..base import DONE, FAILED, PREPARING, RUNNING, Benchmark, Figures, Point, Progress, partial_path, progress_path
 from ..chat_template import FILE
-from . import command
+from . import command, traffic
 from . import result as result_file
 from .client_health import disturbances
 from .evaluate import OTHER_SIZES, SIZES, evaluate
@@ -35,9 +35,9 @@ CLIENT = folder_of("load_client")
 NUM_PROMPTS = Field(
     Int(1, MOST_REQUESTS),
     None,
-    "Requests of a point. Default: sa-bench num_prompts_mult times its concurrency, sglang-bench 128.",
+    "Requests, or sessions, of a point. Default: sa-bench num_prompts_mult times its concurrency, sglang-bench 128.",
 )
-EXPECTED = (*SIZES, *OTHER_SIZES)  # of the parameters of a point
+EXPECTED = (*SIZES, *OTHER_SIZES, "client_nodes")  # of the parameters of a point
 DEADLINE_S = 7200  # default of point_timeout_s
 
 # The load client's names of its phases.
@@ -69,7 +69,7 @@ class ClientBenchmark(Benchmark):
     fields: ClassVar[dict[str, Field]] = {
         "isl": Field(Int(1, MOST_TOKENS), None, "Input tokens of a request."),
         "osl": Field(Int(1, MOST_TOKENS), None, "Output tokens of a request."),
-        "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests per second, or inf."),
+        "req_rate": Field(OneOf(Float(0), Choice("inf")), "inf", "Requests, or sessions, per second, or inf."),
         "seed": Field(Int(0), 0, "Seed of the random prompts."),
         "custom_tokenizer": Field(Str(), None, "Tokenizer directory instead of the model's."),
         "use_chat_template": Field(Bool(), True, "Apply the model's chat template to prompts, within isl."),
@@ -173,6 +173,8 @@ class ClientBenchmark(Benchmark):
 
     def client_argv(self, layout: Layout, parameters: JsonObject, result: str) -> list[str | Option]:
         """Return the command line of the load client, with origins; *result* is relative to the run directory."""
+        nodes = traffic.client_nodes(layout, parameters)
+        table = ",".join(f"{node}={layout.addresses[node]}" for node in nodes)
         gpus = gpu_counts(endpoint.as_dict() for endpoint in layout.endpoints)
         counted = {**self.counted, **({"num-prompts": "num_prompts"} if self.counts_prompts(layout.spec) else {})}
         lines = f"{layout.run_dir}/{os.path.splitext(result)[0]}.requests.jsonl"
@@ -182,6 +184,7 @@ class ClientBenchmark(Benchmark):
             *command.flags(layout.spec),
             f"{layout.run_dir}/{CLIENT}",
             *command.options(layout, parameters, gpus, counted),
+            *([Option("nodes", table, ("benchmark", "client_nodes"))] if len(nodes) > 1 else []),
             Option("result", f"{layout.run_dir}/{result}"),
             Option("progress", f"{layout.run_dir}/{progress_path(result)}"),
             *([Option("save-requests", lines, ("benchmark", "save_requests"))] if saved else []),
@@ -198,16 +201,18 @@ class ClientBenchmark(Benchmark):
         binds: Sequence[str] = (),
     ) -> Point:
         """Return the point *name* whose load has the *parameters* of :meth:`load`, with its result at *result*."""
-        options = layout.spec["benchmark"]
+        options, nodes = layout.spec["benchmark"], traffic.client_nodes(layout, parameters)
+        # Of several nodes the first one ends the others in order, and says which one was lost.
+        alone = {"kill-on-bad-exit": "0"} if len(nodes) > 1 else {}
         step = make_step(
             name,
             "benchmark",
-            [layout.roles.bench],
+            nodes,
             self.client_argv(layout, parameters, result),
             command.environment(layout.spec),
             kind="benchmark",
             critical=False,
-            srun_options=dict(layout.spec["srun_options"]),
+            srun_options={**layout.spec["srun_options"], **alone},
             log=f"logs/%N_{name}.out",
             binds=binds,
         )
@@ -247,6 +252,8 @@ class ClientBenchmark(Benchmark):
         seen = [state, numbers["done"], numbers["tokens"]]
         line = progress_line(point["label"], {"state": state, **numbers})
         when = content.get("updated_at")
+        if content.get("thinking") and not content.get("running"):
+            seen.append(when)  # nothing is awaited but the end of a pause
         phase = PHASES.get(state, PREPARING)
         return Progress(phase, seen, line, numbers["done"], numbers["total"], when if isinstance(when, str) else None)
 

@@ -24,10 +24,14 @@ def disturbances(raw: JsonObject) -> list[str]:
     if not several:
         return _of(raw.get("client_health"), raw)
     return [
-        f"process {number} of {len(several)}: {one}"
+        f"process {number} of {len(several)}{_where(health)}: {one}"
         for number, health in enumerate(several, 1)
         for one in _of(health, raw)
     ]
+
+
+def _where(health: Json) -> str:
+    return f" on {health['node']}" if isinstance(health, dict) and health.get("node") else ""
 
 
 def _of(health: Json, raw: JsonObject) -> list[str]:

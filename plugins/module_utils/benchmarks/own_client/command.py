@@ -41,7 +41,7 @@ def options(
         said("isl", parameters["isl"]),
         said("osl", parameters["osl"]),
         said("concurrency", parameters["concurrency"], "concurrencies"),
-        said("num-prompts", parameters["num_prompts"]),
+        said("num-prompts", parameters.get("num_sessions", parameters["num_prompts"])),
         said("num-warmup", parameters["num_warmup"]),
         said("request-rate", str(parameters["request_rate"]), "req_rate"),
         *traffic.words(parameters),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys for what is sent instead of random prompts: a file of prompts (custom), or a trace of requests."""
+"""Keys for what is sent instead of random prompts: a file of prompts (custom), a trace of requests, or sessions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from ...failures import Finding
 from ...json_types import JsonObject
 from ...load_client.dataset import Dataset, DatasetError
 from ...load_client.request_trace import BLOCK_TOKENS, Trace
+from ...load_client.session_file import SessionFile
 from ...schema.section import Field
 from ...schema.types import Bool, Float, Int, Str
 from ...topology.options import Option
 from .. import search
-from . import traffic
+from . import sessions, traffic
 
-RANDOM, CUSTOM, TRACE = "random", "custom", "trace"
-KINDS = (RANDOM, CUSTOM, TRACE)
+RANDOM, CUSTOM, TRACE, SESSIONS = "random", "custom", "trace", sessions.NAME
+KINDS = (RANDOM, CUSTOM, TRACE, SESSIONS)
 PATH = ("benchmark", "dataset_path")
 FIELDS = {
-    "dataset_name": Field(Str(), None, "random; custom, or trace, with dataset_path."),
+    "dataset_name": Field(
+        Str(), None, "random; custom, or trace, with dataset_path; sessions, with dataset_path or random ones of turns."
+    ),
     "dataset_path": Field(
         Str(),
         None,
         "File on shared disk, or its address, with one JSON object a line. custom: prompt or, for a chat, messages; "
-        "and output_tokens or max_tokens if osl is not set. trace: input_length, output_length, hash_ids, timestamp; "
+        "and output_tokens or max_tokens if osl is not set. sessions: messages with several of the user. "
+        "trace: input_length, output_length, hash_ids, timestamp; "
         "longer requests than isl and osl are left out.",
     ),
     "trace_times": Field(
@@ -36,6 +40,7 @@ FIELDS = {
     ),
     "trace_speedup": Field(Float(0.001, 1000), 1.0, "With trace_times: so many times as fast as in the trace."),
     "trace_block_size": Field(Int(1, 1_000_000), BLOCK_TOKENS, "Tokens of a block in hash_ids of the trace."),
+    **sessions.FIELDS,
 }
 OF_TRACES = ("trace_times", "trace_speedup", "trace_block_size")
 
@@ -46,22 +51,29 @@ def kind(options: JsonObject) -> str:
     return name
 
 
-def problems(options: JsonObject) -> list[Finding]:
-    """Return the problems of these keys in the benchmark section *options*."""
+def problems(options: JsonObject, most: int) -> list[Finding]:
+    """Return the problems of these keys in the benchmark section *options*.
+
+    :param most: requests, or sessions, of a point, warm-up included.
+    """
     name = kind(options)
     if name not in KINDS:
         problem = f"is {name}; expected {', '.join(KINDS[:-1])} or {KINDS[-1]}."
         return [(("benchmark", "dataset_name"), problem, None, "not_a_choice")]
     found: list[Finding] = []
     if name == RANDOM and options["dataset_path"]:
-        remedy = "Set dataset_name to custom or trace, or leave the path out."
+        remedy = "Set dataset_name to custom, trace or sessions, or leave the path out."
         found.append((PATH, "is set, but prompts are random.", remedy, "conflict"))
     for key in OF_TRACES:
         if name != TRACE and options[key] != FIELDS[key].default:
             remedy = "Set dataset_name to trace, or leave it out."
             found.append((("benchmark", key), f"is set, but dataset_name is {name}.", remedy, "conflict"))
+    if name != SESSIONS:
+        found += sessions.strays(options, name)
     if found:
         return found
+    if name == SESSIONS:
+        return sessions.problems(options, most)
     over_rate = (options["search"] or {}).get("over") == search.RATE
     if options["trace_times"] and (over_rate or options["req_rate"] not in ("inf", 0)):
         problem = "is true, but the job also says how many requests are sent per second."
@@ -75,7 +87,15 @@ def problems(options: JsonObject) -> list[Finding]:
 
 def needed(options: JsonObject) -> tuple[str, ...]:
     """Return the keys that such a load needs."""
-    return ("isl", "osl") if kind(options) == RANDOM else ("dataset_path",)
+    name = kind(options)
+    if name == SESSIONS:
+        return () if options["dataset_path"] else ("isl", "osl", "turns")
+    return ("isl", "osl") if name == RANDOM else ("dataset_path",)
+
+
+def makes_lengths(options: JsonObject) -> bool:
+    """Return whether isl and osl are those of random prompts."""
+    return kind(options) in (RANDOM, SESSIONS) and not options["dataset_path"]
 
 
 def rows(options: JsonObject, path: str, loads: Sequence[tuple[int, int]], limits: tuple[float, float]) -> int:
@@ -84,6 +104,10 @@ def rows(options: JsonObject, path: str, loads: Sequence[tuple[int, int]], limit
     :param loads: [(requests, warm-up requests)] of the points.
     :param limits: seconds after which a point ends, and after which it does without a token (0: never).
     """
+    if kind(options) == SESSIONS:
+        found = SessionFile(path, options["osl"], options["turns"])
+        found.enough(max((sum(load) for load in loads), default=0))
+        return len(found)
     if kind(options) == CUSTOM:
         lines = Dataset(path, options["endpoint"] == traffic.CHAT, options["osl"])
         lines.enough(max((sum(load) for load in loads), default=0))
@@ -112,8 +136,12 @@ def _check_times(path: str, times: Sequence[float], limits: tuple[float, float])
         )
 
 
-def parameters(options: JsonObject, path: str) -> JsonObject:
-    """Return what the file at *path* changes in the parameters of a point."""
+def parameters(options: JsonObject, path: str | None, count: int) -> JsonObject:
+    """Return what the file at *path*, or sessions, change in the parameters of a point of *count* requests."""
+    if kind(options) == SESSIONS:
+        return sessions.parameters(options, count, path)
+    if path is None:
+        return {}
     if kind(options) == CUSTOM:
         return {"isl": None, "dataset": path}
     speedup = options["trace_speedup"] if options["trace_times"] else None
@@ -124,6 +152,8 @@ def parameters(options: JsonObject, path: str) -> JsonObject:
 def words(parameters: JsonObject) -> list[Option]:
     """Return the options of the load client for *parameters*."""
     path, trace = parameters.get("dataset"), parameters.get("trace")
+    if "num_sessions" in parameters:
+        return sessions.words(parameters)
     if not trace:
         return [Option("dataset", path, PATH)] if path else []
     speedup = trace["speedup"]
@@ -136,7 +166,7 @@ def words(parameters: JsonObject) -> list[Option]:
 
 def notes(options: JsonObject) -> list[str]:
     """Return notes on these keys."""
-    if kind(options) != CUSTOM:
+    if kind(options) not in (CUSTOM, SESSIONS) or not options["dataset_path"]:
         return []
     found = []
     if options["isl"] is not None:
@@ -151,7 +181,8 @@ def notes(options: JsonObject) -> list[str]:
 
 def folder(options: JsonObject) -> str:
     """Return the name of the directory of the results."""
-    if kind(options) == RANDOM:
-        return f"isl_{options['isl']}_osl_{options['osl']}"
+    if makes_lengths(options):
+        turns = f"{SESSIONS}_{options['turns']}_" if kind(options) == SESSIONS else ""
+        return f"{turns}isl_{options['isl']}_osl_{options['osl']}"
     name = os.path.splitext(os.path.basename(options["dataset_path"] or ""))[0]
     return f"{kind(options)}_" + re.sub(r"[^A-Za-z0-9._-]", "_", name)

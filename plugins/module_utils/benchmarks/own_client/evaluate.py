@@ -9,11 +9,16 @@ from collections import Counter
 
 from ...json_types import JsonObject
 from ...load_client.stats import PROMPT_TOLERANCE, PROMPT_TOLERANCE_TOKENS, differ
+from . import sessions
 from .result import problem
 
 WARMUP_FAILURES = 0.1  # of its requests: one that is lost while a service gets ready leaves it warm
 SIZES = ("isl", "osl", "num_prompts")
-OTHER_SIZES = ("prefix_ratio", "prefixes", "dataset")  # of some points
+OTHER_SIZES = (  # of some points
+    *("prefix_ratio", "prefixes", "dataset", "num_sessions", "turns", "turn_isl", "turn_osl"),
+    *("think_time_s", "think_time_shape", "session_header"),
+)
+CLOCK_S = 0.1  # as far as the clocks of two nodes may be unknown: beyond it they did not begin together
 USUAL_SHARE = 0.99  # of the requests that must have completed
 
 
@@ -32,6 +37,7 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
     reasons += _requests(raw, expect, min_completed)
     reasons += _warmup(raw)
     reasons += _times(raw, min_completed)
+    reasons += _nodes(raw, expect)
     if not (raw.get("duration") or 0) > 0:
         reasons.append("the duration of the measurement is 0")
     if raw.get("completed"):
@@ -39,6 +45,8 @@ def evaluate(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[
         reasons += _token_counts(raw, min_completed)
         reasons += _input(raw, expect, min_completed)
         reasons += _models(raw)
+    if expect.get("num_sessions") is not None:
+        reasons += sessions.evaluate(raw, expect, min_completed)
     return reasons
 
 
@@ -79,6 +87,21 @@ def _times(raw: JsonObject, min_completed: float) -> list[str]:
     ]
 
 
+def _nodes(raw: JsonObject, expect: JsonObject) -> list[str]:
+    """Return whether the load came from other nodes than planned, or their clocks could not be compared."""
+    wanted, nodes = expect.get("client_nodes") or 1, raw.get("client_nodes") or []
+    if isinstance(wanted, list):  # of a result that nobody planned
+        wanted = len(wanted)
+    if wanted > 1 and len(nodes) != wanted and not raw.get("interrupted"):
+        return [f"the load was to come from {wanted} nodes, but came from {len(nodes) or 1}"]
+    return [
+        f"the clock of node {one['node']} is only known to {1000 * one['clock_uncertainty_s']:.0f} ms: its network is "
+        "too slow for a load from several nodes"
+        for one in nodes
+        if one["clock_uncertainty_s"] > CLOCK_S
+    ]
+
+
 def _models(raw: JsonObject) -> list[str]:
     """Return whether several models answered; one may have another name than was asked for."""
     names = raw.get("answering_models") or ()
@@ -87,6 +110,8 @@ def _models(raw: JsonObject) -> list[str]:
 
 def _requests(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[str]:
     planned, completed = expect["num_prompts"], raw.get("completed") or 0
+    if planned is None:  # only who reads the sessions of a file knows how many turns they have
+        planned = raw.get("num_prompts") or 0
     sent = completed + (raw.get("failed") or 0)
     if sent < planned and not raw.get("interrupted"):
         return [f"{planned} requests were planned, but the result has {sent}"]
@@ -140,6 +165,8 @@ def _input(raw: JsonObject, expect: JsonObject, min_completed: float) -> list[st
     completed, isl = raw["completed"], expect.get("isl")
     if raw.get("inexact_prompts"):
         return [f"{raw['inexact_prompts']} prompts do not have the exact number of tokens"]
+    if expect.get("num_sessions") is not None:
+        return sessions.evaluate_input(raw, min_completed)
     if sent is not None and isl is not None and sent > isl * completed:
         return [f"{sent} prompt tokens were sent, but {completed} requests of {isl} have at most {isl * completed}"]
     if counted is None or not sent:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...json_types import Json, JsonObject, is_number
-from ...metrics import LATENCIES, STATISTICS
+from ...metrics import LATENCIES, SESSIONS, STATISTICS
 from ..base import Figures
 
 # {metric: its key in a result file}
@@ -29,20 +29,29 @@ KEYS = {
     "num_prompts": "num_prompts",
     "usage_source": "usage_source",
 }
-ONLY_SOME = ("cache_hit_rate",)  # metrics, and keys, of results that have them
+ONLY_SOME = ("cache_hit_rate", *SESSIONS)  # metrics, and keys, of results that have them
 CACHE_TEXTS = ("cache_source", "cache_note")
 
 # The types of all keys that are read; each value may also be missing or null. A number may be negative where it is a
 # difference.
-TEXTS = (*CACHE_TEXTS, "usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset")
+TEXTS = (
+    *(*CACHE_TEXTS, "usage_source", "started_at", "ended_at", "endpoint", "reason", "dataset"),
+    *("concurrency_of", "session_header"),
+)
 FLAGS = ("interrupted", "ignore_eos", "requests_listed")
 DIFFERENCES = ("min_input_token_difference", "max_input_token_difference")
 COUNTS = (
     *("max_concurrency", "server_input_tokens", "token_mismatches", "inexact_prompts", "short_outputs"),
     *("isl", "osl", "num_warmup", "failed_warmup", "input_token_outliers", "with_messages", "prefix_ratio", "prefixes"),
     *("late_requests", "most_late_s"),
+    *("turns", "turn_isl", "turn_osl", "think_time_s", "num_warmup_sessions", "unfinished_sessions"),
+    "unanswered_turns",
 )
-AMOUNTS = (*ONLY_SOME, *(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")), *COUNTS)
+AMOUNTS = (
+    *(key for key in ONLY_SOME if key not in TEXTS),
+    *(key for key in KEYS.values() if key not in (*TEXTS, "request_rate")),
+    *COUNTS,
+)
 # In client_health: numbers, and those that may be null.
 HEALTH = ("cpu_share", "gaps", "gaps_s", "max_gap_s", "suspended_s")
 MAYBE = (
@@ -74,6 +83,9 @@ def problem(raw: JsonObject) -> str | None:
         *_wrong(raw, ["server_input_lens"], lambda value: _is_list(value, int, type(None)), "a list of whole numbers"),
         *_wrong(raw, ["client_health"], lambda value: isinstance(value, dict), "a mapping"),
     ]
+    nodes = raw.get("client_nodes")
+    if nodes is not None and not (isinstance(nodes, list) and all(map(_is_node, nodes))):
+        found.append("client_nodes is not a list of nodes with their clocks")
     if (
         not found
         and each is not None
@@ -107,6 +119,12 @@ def _is_amount(value: Json) -> bool:
 
 def _is_list(value: Json, *kinds: type) -> bool:
     return isinstance(value, list) and all(type(item) in kinds for item in value)
+
+
+def _is_node(value: Json) -> bool:
+    return (
+        isinstance(value, dict) and isinstance(value.get("node"), str) and _is_amount(value.get("clock_uncertainty_s"))
+    )
 
 
 def _cache_source(raw: JsonObject) -> Figures:

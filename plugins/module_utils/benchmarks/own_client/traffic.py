@@ -9,6 +9,7 @@ from ...failures import Finding
 from ...json_types import JsonObject
 from ...schema.section import Field, Section, optional
 from ...schema.types import Bool, Choice, Float, Int, OneOf
+from ...topology.layout import Layout
 from ...topology.options import Option
 from .. import search
 
@@ -43,6 +44,11 @@ FIELDS = {
         "Processes of the load client, which share each point; auto: one for 256 requests in flight, as far as there "
         "are cores.",
     ),
+    "client_nodes": Field(
+        Int(1, 256),
+        1,
+        "Nodes over which clients are spread: that of the load client, then the other nodes of the job in order.",
+    ),
     "cool_down_s": Field(
         Float(0), None, "Seconds from the last request until the point ends: answers that are not complete then failed."
     ),
@@ -51,8 +57,11 @@ FIELDS = {
 }
 
 
-def problems(options: JsonObject) -> list[Finding]:
-    """Return the problems of these keys in the benchmark section *options*."""
+def problems(options: JsonObject, least: int) -> list[Finding]:
+    """Return the problems of these keys in the benchmark section *options*.
+
+    :param least: requests in flight of the smallest point.
+    """
     found: list[Finding] = []
     over_rate = (options["search"] or {}).get("over") == search.RATE
     if options["burstiness"] != 1.0 and options["req_rate"] in ("inf", 0) and not over_rate:
@@ -62,6 +71,13 @@ def problems(options: JsonObject) -> list[Finding]:
         problem = "is false, but the server applies the chat template to all requests of endpoint chat."
         remedy = "Leave it out, or set endpoint to completions."
         found.append((("benchmark", "use_chat_template"), problem, remedy, "conflict"))
+    nodes, clients = options["client_nodes"], options["clients"]
+    if clients != AUTO and clients < nodes:
+        problem = f"is {clients}, which is too little for client_nodes: {nodes}."
+        found.append((("benchmark", "clients"), problem, f"Set it to auto, or to {nodes} or more.", "conflict"))
+    if least < nodes:
+        problem = f"is {nodes}, but a point has {least} in flight, and each node sends one of them at least."
+        found.append((("benchmark", "client_nodes"), problem, f"Use {least} or fewer.", "conflict"))
     if options["goodput"] is not None and not any(options["goodput"].values()):
         remedy = f"Set one of {', '.join(GOODPUT.fields)}."
         found.append((("benchmark", "goodput"), "has no limit.", remedy, "missing"))
@@ -76,9 +92,16 @@ def parameters(options: JsonObject) -> JsonObject:
         **({"endpoint": PATHS[CHAT], "chat_template": False} if chat else {}),
         **({"cool_down_s": options["cool_down_s"]} if options["cool_down_s"] is not None else {}),
         **({"clients": options["clients"]} if options["clients"] != 1 else {}),
+        **({"client_nodes": options["client_nodes"]} if options["client_nodes"] != 1 else {}),
         **({"burstiness": options["burstiness"]} if options["burstiness"] != 1.0 else {}),
         **({"goodput": limits} if limits else {}),
     }
+
+
+def client_nodes(layout: Layout, parameters: JsonObject) -> list[str]:
+    """Return the nodes of the load client, the first one is its own."""
+    bench = layout.roles.bench
+    return [bench, *(node for node in layout.addresses if node != bench)][: parameters.get("client_nodes", 1)]
 
 
 def words(parameters: JsonObject) -> list[Option]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -82,15 +83,19 @@ def logs(root: str, backend: str) -> tuple[list[JsonObject], list[str], list[str
     records: list[JsonObject] = []
     notes: list[str] = []
     unread: list[str] = []
-    lost = 0
+    lost, odd = 0, 0
     for (node, mode, index), files in sorted(paths.items()):
         try:
             found = [one for path in files for one in [worker_logs.parse_log(backend, path)] if one]
         except OSError as error:
             unread.append(f"The worker log {files[0]} cannot be read: {error.strerror}.")
             continue
+        if not found:
+            unread.append(f"The worker log {files[0]} is a link that leads nowhere.")
+            continue
         figures = _together(found)
         lost += figures["lost_lines"] or 0
+        odd += figures["unknown_lines"] or 0
         launch = commands.worker_command(command_in(files), mode, backend)
         place = {"node_name": node, "worker_type": mode, "worker_id": index, "rank": None}
         record: JsonObject = {**place, **figures, "launch_command": launch}
@@ -99,6 +104,11 @@ def logs(root: str, backend: str) -> tuple[list[JsonObject], list[str], list[str
         records.append(record)
     if lost:
         unread.append(f"{lost} line(s) of worker logs cannot be read and do not count.")
+    if odd:
+        notes.append(
+            f"{odd} line(s) of worker logs are about batches, but were cut or are of an unknown version, and do not "
+            "count."
+        )
     if not paths:
         unread.append("There are no worker logs.")
     elif not worker_logs.has_figures(backend):
@@ -112,8 +122,9 @@ def _together(found: Sequence[JsonObject]) -> JsonObject:
     merged = dict(first)
     for other in others:
         merged.update({key: value for key, value in other.items() if merged[key] is None})
-        if merged["lost_lines"] is not None:
-            merged["lost_lines"] += other["lost_lines"] or 0
+        for key in ("lost_lines", "unknown_lines"):
+            if merged[key] is not None:
+                merged[key] += other[key] or 0
     return merged
 
 
@@ -123,10 +134,18 @@ def engine_of(root: str) -> str | None:
     batches: dict[str, int] = {}
     for name in BACKENDS:
         if worker_logs.has_figures(name):
-            found = [worker_logs.parse_log(name, path) or {} for path in paths]
-            batches[name] = sum(one.get("total_batches") or 0 for one in found)
+            batches[name] = sum(_batches(name, path) for path in paths)
     best = max(batches, key=lambda name: batches[name], default=None)
     return best if best and batches[best] else None
+
+
+def _batches(backend: str, path: str) -> int:
+    """Return how many batches of an engine a log has; 0 if it cannot be read."""
+    try:
+        found = worker_logs.parse_log(backend, path) or {}
+    except OSError:
+        return 0
+    return found.get("total_batches") or 0
 
 
 def _paths(root: str) -> dict[tuple[str, str, int], list[str]]:
@@ -144,7 +163,7 @@ def _paths(root: str) -> dict[tuple[str, str, int], list[str]]:
 def command_in(files: Sequence[str]) -> list[str]:
     """Return the words of the command that a worker log begins with, [] if it has none."""
     for path in files:
-        with open(path, encoding="utf-8", errors="replace", opener=regular) as stream:
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace", opener=regular) as stream:
             for _number, line in zip(range(MOST_LINES), stream):
                 _before, mark, words = line.rstrip("\n").partition(COMMAND)
                 if mark:

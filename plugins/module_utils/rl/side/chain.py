@@ -1,7 +1,7 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A new pair of jobs that goes on from the checkpoint, submitted by the training that was asked to finish early."""
+"""A new pair of jobs that goes on from the checkpoint, submitted by a training that has to end before its end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import secrets
 import shutil
 import subprocess
 
+from . import pair
 from .coord import ENVIRONMENT, JOBS, KEY, RUNTIME, TRAINING, Folder, write
 
 CALL_S = 60.0
-PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # written in scripts as it is
+PLAIN = re.compile(r"[^'\"\\%\x00-\x1f]+")  # written in scripts as it is, at most in quotes
 FOREIGN = re.compile(r"(?:SLURM|SBATCH|SRUN)_(?!CONF$)|(?:CUDA|ROCR)_VISIBLE_DEVICES$")
 
 
@@ -23,20 +24,21 @@ class Refused(Exception):
     """The next pair could not be submitted, and nothing of it is left."""
 
 
-def resume(folder: Folder, left: int) -> str:
-    """Submit the next pair, of which *left* may still come, this one included; return what to say of it."""
+def resume(folder: Folder, left: int) -> tuple[str, str]:
+    """Submit the next pair, of which *left* may still come, this one included; return (its directory, what to say).
+
+    Its jobs start when those of this pair have ended.
+    """
     try:
         path = _folder(folder, left)
-        jobs = _submit(path)
+        jobs = _submit(path, folder)
     except (OSError, Refused) as error:
-        return f"the next pair could not be submitted: {error}"
-    return f"{', '.join(f'{side} job {job_id}' for side, job_id in jobs.items())} go on in {path}"
+        return "", f"the next pair could not be submitted: {error}"
+    return path, f"{', '.join(f'{side} job {job_id}' for side, job_id in jobs.items())} go on in {path}"
 
 
 def _folder(folder: Folder, left: int) -> str:
     """Make the coordination directory of the next pair."""
-    if not PLAIN.fullmatch(folder.path):
-        raise Refused(f"{folder.path} has characters that a script must quote")
     number = re.search(r"_r(\d+)$", folder.path)
     path = f"{folder.path[: number.start()] if number else folder.path}_r{int(number.group(1)) + 1 if number else 1}"
     os.mkdir(path, 0o700)
@@ -52,29 +54,25 @@ def _folder(folder: Folder, left: int) -> str:
     return path
 
 
-def _submit(path: str) -> dict[str, str]:
-    """Submit both jobs, or neither; return {side: job id}."""
-    jobs: dict[str, str] = {}
+def _submit(path: str, folder: Folder) -> pair.Jobs:
+    """Submit both jobs, or neither."""
+    jobs: pair.Jobs = {}
+    earlier = {side: str(job_id) for side, job_id in folder.record(JOBS).items() if side in (RUNTIME, TRAINING)}
     try:
-        for side in (RUNTIME, TRAINING):
-            script = os.path.join(path, f"{side}.sbatch")
-            if not os.path.exists(script):
-                continue
-            with open(script, encoding="utf-8") as stream:
-                text = stream.read()
-            if RUNTIME in jobs:
-                text = re.sub(r"(#SBATCH --dependency=after:)\d+", rf"\g<1>{jobs[RUNTIME]}", text)
-                write(script, text)
-            jobs[side] = _job_id(_call(["sbatch", "--parsable", "--hold"], text))
-        write(os.path.join(path, JOBS), json.dumps(jobs) + "\n")
-        for job_id in reversed(list(jobs.values())):
-            _call(["scontrol", "release", job_id])
-        write(os.path.join(path, JOBS), json.dumps({**jobs, "released": True}) + "\n")
+        pair.submit(path, jobs, _hold, _release, earlier)
     except BaseException:
         if jobs:
             _call(["scancel", *jobs.values()])
         raise
     return jobs
+
+
+def _hold(script: str) -> str:
+    return _job_id(_call(["sbatch", "--parsable", "--hold"], script))
+
+
+def _release(job_id: str) -> None:
+    _call(["scontrol", "release", job_id])
 
 
 def _job_id(output: str) -> str:

@@ -20,8 +20,8 @@ READY = "runtime_ready.flag"
 COMPLETE = "training_complete.flag"
 ENVIRONMENT = "training.env"
 JOBS = "jobs.json"  # {side: job id}, there before either job starts
-COMPLETED, FAILED, CANCELLED, TIMEOUT = "completed", "failed", "cancelled", "timeout"
-ENDED = (COMPLETED, FAILED, CANCELLED, TIMEOUT)
+COMPLETED, FAILED, CANCELLED, TIMEOUT, PREEMPTED = "completed", "failed", "cancelled", "timeout", "preempted"
+ENDED = (COMPLETED, FAILED, CANCELLED, TIMEOUT, PREEMPTED)
 ENDING = "ending"  # the runtime asks training to finish, because its own time limit is near
 
 Record = Dict[str, Any]
@@ -77,11 +77,12 @@ class Folder:
         return value if isinstance(value, dict) else {}
 
     def state(self, side: str) -> Record:
-        """Return the last state that *side* wrote: its job_id, state, reason, exit_code, host and time."""
+        """Return the last state that *side* wrote: its job_id, state, reason, exit_code, host and time, and the
+        directory of the next pair, if there is one."""
         return self.record(f"{side}_state.json")
 
-    def tell(self, state: str, reason: str = "", exit_code: int | None = None) -> None:
-        """Write the state of this side, and show it in the job's output."""
+    def tell(self, state: str, reason: str = "", exit_code: int | None = None, **more: str) -> None:
+        """Write the state of this side, with what *more* there is to say, and show it in the job's output."""
         record = {
             "job_id": self.job_id,
             "state": state,
@@ -89,6 +90,7 @@ class Folder:
             "exit_code": exit_code,
             "host": socket.gethostname(),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **more,
         }
         say(f"{self.side}: {state}" + (f": {reason}" if reason else ""))
         self.put(f"{self.side}_state.json", json.dumps(record) + "\n")

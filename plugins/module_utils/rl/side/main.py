@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from .coord import RUNTIME, TRAINING, Folder
@@ -18,7 +17,6 @@ from .training import Training
 def main(argv: list[str] | None = None) -> int:
     """Run one side; return the exit code of its job."""
     signals = Signals()
-    os.umask(0o077)
     word, path, *more = sys.argv[1:] if argv is None else argv
     if word == "ray":
         folder = Folder(path, TRAINING)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import threading
@@ -12,14 +13,14 @@ import time
 import urllib.error
 import urllib.request
 
-from .coord import ENDED, Folder
+from .coord import ENDED, PREEMPTED, Folder, Record
 
 ASK_S = 3.0  # between two questions to Slurm
 CALL_S = 10.0
 HEALTH_S = 3.0  # between two looks at the server
 HEALTH_CALL_S = 10.0
 PATIENCE_S = 20.0  # without one good answer the server is lost
-STATE = re.compile(r"(?:^| )JobState=(\S+)")
+FIELD = re.compile(r"(?:^| )(JobState|Reason|PreemptTime)=(\S+)")
 # The other states are those of a job that waits or runs; a job that is completing has ended.
 OVER = (
     "BOOT_FAIL",
@@ -36,19 +37,33 @@ OVER = (
 )
 
 
-def job_state(job_id: str) -> str | None:
-    """Return the state of a job, "" if Slurm no longer knows it, None if Slurm does not answer."""
+def job_state(job_id: str, timeout_s: float = CALL_S) -> str | None:
+    """Return the state of a job, "" if Slurm no longer knows it, None if Slurm does not answer.
+
+    A job that is about to be preempted, or that has reached its time limit, has that state at once.
+    """
     argv = ["scontrol", "--oneliner", "show", "job", job_id]
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=CALL_S, check=False
+            argv, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=timeout_s, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None
     if done.returncode:
         return "" if "Invalid job id" in done.stderr + done.stdout else None
-    found = STATE.search(done.stdout)
-    return found.group(1) if found else None
+    fields = dict(reversed(FIELD.findall(done.stdout)))
+    if fields.get("PreemptTime", "None") != "None":
+        return "PREEMPTED"
+    if fields.get("JobState") == "COMPLETING" and fields.get("Reason") == "TimeLimit":
+        return "TIMEOUT"
+    return fields.get("JobState")
+
+
+def cancel_if_pending(job_id: str) -> None:
+    """Cancel a job that has not started; one that runs is left alone."""
+    argv = ["scancel", "--state=PENDING", job_id]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=CALL_S, check=False)
 
 
 def is_healthy(url: str, key: str = "", timeout_s: float = HEALTH_CALL_S) -> str:
@@ -69,7 +84,7 @@ class Peer:
 
     def __init__(self, folder: Folder, side: str, job_id: str) -> None:
         self.folder, self.side, self.job_id = folder, side, job_id
-        self._slurm = ""
+        self._slurm, self._preempted = "", False
         if job_id:
             threading.Thread(target=self._ask, daemon=True).start()
 
@@ -77,24 +92,31 @@ class Peer:
         while not self._slurm:
             state = job_state(self.job_id)
             if state == "" or state in OVER:
+                self._preempted = state == "PREEMPTED"
                 self._slurm = (
                     f"its job {self.job_id} is {state}" if state else f"Slurm no longer knows job {self.job_id}"
                 )
             time.sleep(ASK_S)
 
+    def _said(self) -> Record:
+        """Return what the other job wrote last, {} if it has written nothing."""
+        record = self.folder.state(self.side)
+        return record if record.get("job_id") == self.job_id else {}
+
     def state(self) -> str:
         """Return the state that the other job wrote last, "" if it has written none."""
-        record = self.folder.state(self.side)
-        return str(record.get("state", "")) if record.get("job_id") == self.job_id else ""
+        return str(self._said().get("state", ""))
 
     def end(self) -> str:
         """Return how the other side has ended, "" as long as it may be at work."""
-        record = self.folder.state(self.side)
-        if record.get("job_id") == self.job_id and record.get("state") in ENDED:
-            return " ".join(
-                filter(None, [str(record["state"]), f"({record['reason']})" if record.get("reason") else ""])
-            )
+        said = self._said()
+        if said.get("state") in ENDED:
+            return " ".join(filter(None, [str(said["state"]), f"({said['reason']})" if said.get("reason") else ""]))
         return self._slurm
+
+    def was_preempted(self) -> bool:
+        """Return whether the other side has ended because Slurm gave its nodes to another job."""
+        return self.state() == PREEMPTED or self._preempted
 
 
 class Health:

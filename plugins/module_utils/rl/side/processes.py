@@ -67,8 +67,8 @@ def any_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Return whether it is this program, or one of its session, that listens on *port*, and not somebody else's."""
+def listeners(port: int) -> set[str]:
+    """Return the sockets that listen on *port* on this node, whosever they are."""
     sockets = set()
     for name in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError), open(name, encoding="ascii") as stream:
@@ -76,6 +76,12 @@ def listens(process: subprocess.Popen[bytes], port: int) -> bool:
                 fields = line.split()
                 if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                     sockets.add(f"socket:[{fields[9]}]")
+    return sockets
+
+
+def listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Return whether it is this program, or one of its session, that listens on *port*, and not somebody else's."""
+    sockets = listeners(port)
     return any(_has_socket(pid, sockets) for pid in session(process.pid)) if sockets else False
 
 

@@ -10,21 +10,47 @@ coordination directory itself, so that they travel neither through Slurm nor thr
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
+from typing import Callable
 
 from . import processes
-from .coord import URL, Folder, Record
-from .environment import training_environment
+from .coord import FAILED, URL, Folder, Record, say
+from .ends import Ended
+from .environment import RAY, training_environment
 from .guard import Guard, remove
 
 ENDS_S = 5.0
+JOIN_S = 300.0  # in which all nodes must have joined
+SILENT_S = 90.0  # after which a ``ray status`` that names no node is asked no more
+STATUS_S = 30.0
+NODE = re.compile(r"^\s+\d+ node_\w+", re.MULTILINE)  # of ray status
 
 
 def folder_of(job: Record, job_id: str) -> str:
     """Return the directory of Ray on each node; short, as Ray makes sockets in it."""
     return os.path.join(job["local_dir"], f"ray-{os.getuid()}-{job_id}")
+
+
+def address_of(node: str) -> str:
+    """Return the address of a node for the others, its name if it knows only one for itself."""
+    try:
+        found = socket.gethostbyname(node)
+    except OSError:
+        return node
+    return node if found.startswith("127.") else found
+
+
+def command(job: Record, env: dict[str, str], more: list[str]) -> list[str]:
+    """Return ``ray start`` for one node: on nodes that jobs share, no port and no CPU or GPU of another job."""
+    argv = [*job["ray_command"], "start", *more, "--block"]
+    # Ray's own range of ports for its workers is the same in each job; with 0 the system chooses.
+    argv += ["--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={processes.any_port()}"]
+    counts = (("--num-cpus", "TRAINING_CPUS"), ("--num-gpus", "GPUS_PER_NODE"))
+    return [*argv, *(f"{option}={env[name]}" for option, name in counts if env.get(name))]
 
 
 class Ray:
@@ -33,32 +59,62 @@ class Ray:
     def __init__(self, folder: Folder, job: Record, env: dict[str, str]) -> None:
         self.folder, self.job = folder, job
         self.parts: list[subprocess.Popen[bytes]] = []
-        self.path = folder_of(job, folder.job_id)
-        env["RAY_TMPDIR"] = self.path
-        os.makedirs(self.path, 0o700, exist_ok=True)
-        nodes = int(os.environ.get("SLURM_JOB_NUM_NODES") or 1)
-        if nodes > 1:
-            self._start(env, nodes)
+        self.env = env
+        self.nodes = 1 if job.get("smoke") else int(os.environ.get("SLURM_JOB_NUM_NODES") or 1)
+        self.path = env["RAY_TMPDIR"] = folder_of(job, folder.job_id)
 
-    def _start(self, env: dict[str, str], nodes: int) -> None:
-        port, here = processes.any_port(), os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-        address = env["RAY_ADDRESS"] = f"{here}:{port}"
-        head = [*self.job["ray_command"], "start", "--head", f"--port={port}", f"--node-ip-address={here}"]
-        options = ["--include-dashboard=false", f"--ray-client-server-port={processes.any_port()}"]
-        argv = [*head, *options, f"--temp-dir={self.path}", "--block"]
-        self.parts.append(processes.start(argv, env, self.job.get("dir")))
-        count = nodes - 1
+    def start(self) -> None:
+        """Make the directory, and start the head and the workers, if there are more nodes."""
+        os.makedirs(self.path, 0o700, exist_ok=True)
+        if self.nodes == 1:
+            return
+        env = self.env
+        name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+        here, port = address_of(name), processes.any_port()
+        address = env[RAY] = f"{here}:{port}"
+        head = ["--head", f"--port={port}", f"--node-ip-address={here}", f"--temp-dir={self.path}"]
+        head += ["--include-dashboard=false", f"--ray-client-server-port={processes.any_port()}"]
+        self.parts.append(processes.start(command(self.job, env, head), env, self.job.get("dir")))
+        count = self.nodes - 1
         me = [sys.executable, "-I", "-X", "utf8", os.path.dirname(os.path.abspath(__file__))]
         step = [
             "srun",
             f"--nodes={count}",
             f"--ntasks={count}",
             "--ntasks-per-node=1",
-            f"--exclude={here}",
+            f"--exclude={name}",
+            f"--cpus-per-task={os.environ.get('SLURM_CPUS_PER_TASK', '1')}",  # srun does not take it from the job
             "--overlap",
         ]
         argv = [*step, "--kill-on-bad-exit=1", *me, "ray", self.folder.path, address]
         self.parts.append(processes.start(argv, dict(os.environ)))
+
+    def wait(self, check: Callable[[], None]) -> None:
+        """Wait until all nodes have joined: a trainer counts GPUs when it starts. Ended if they do not.
+
+        *check* is called meanwhile; what it raises ends the wait.
+        """
+        began, joined = time.monotonic(), 1 if self.nodes == 1 else 0
+        while joined < self.nodes:
+            check()
+            joined, waited_s = self._joined(), time.monotonic() - began
+            if not joined and waited_s > SILENT_S:
+                say("training: ray status does not say which nodes have joined; the trainer starts")
+                return
+            if waited_s > JOIN_S:
+                raise Ended(FAILED, f"{joined} of {self.nodes} nodes have joined Ray in {JOIN_S:g} s", 1)
+            processes.pause()
+
+    def _joined(self) -> int:
+        argv = [*self.job["ray_command"], "status", f"--address={self.env[RAY]}"]
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, env=self.env, cwd=self.job.get("dir") or None,
+                timeout=STATUS_S, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError):
+            return 0
+        return len(NODE.findall(done.stdout.decode(errors="replace")))
 
     def lost(self) -> str:
         """Return which part of Ray has ended, "" if none has."""
@@ -81,8 +137,8 @@ def worker(folder: Folder, job: Record, address: str, signals: processes.Signals
     os.makedirs(path, 0o700, exist_ok=True)
     guard = Guard(lambda: remove(path))
     env["RAY_TMPDIR"] = path
-    argv: list[str] = [*job["ray_command"], "start", f"--address={address}", "--block"]
-    part: subprocess.Popen[bytes] = processes.start(argv, env, job.get("dir"))
+    env[RAY] = address
+    part = processes.start(command(job, env, [f"--address={address}"]), env, job.get("dir"))
     while part.poll() is None and not signals.ends:
         processes.pause()
     processes.stop(part, ENDS_S)

@@ -12,7 +12,6 @@ import time
 
 from . import peer, processes
 from .coord import (
-    CANCELLED,
     COMPLETE,
     COMPLETED,
     ENDING,
@@ -27,21 +26,13 @@ from .coord import (
     Record,
     say,
 )
+from .ends import TIME_OUT, Ended, told_to_end
 from .environment import SECRET
 from .storage import Storage
 
 TRIES = 5  # with another port, if somebody takes the chosen one before the server does
-TIME_OUT = 124  # the exit code of what took too long, as that of timeout(1)
-SIGNALLED = 143
+KILL_S = 2.0  # for a server whose episodes nobody waits for: Slurm may kill us before long
 FLAG_S = 3.0  # a flag without a state: an older trainer, or one that is about to write its state
-
-
-class Ended(Exception):
-    """The side has ended: its state, the reason and the exit code."""
-
-    def __init__(self, state: str, reason: str, code: int) -> None:
-        super().__init__(reason)
-        self.state, self.reason, self.code = state, reason, code
 
 
 class Runtime:
@@ -51,17 +42,17 @@ class Runtime:
         self.folder, self.job, self.signals = folder, job, signals
         self.storage: Storage | None = None
         self.server: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port, self.contested = 0, False
         self.training: peer.Peer | None = None
         self.flagged_at = 0.0
 
     def run(self) -> int:
         """Do all; return the exit code of the job."""
+        job_id = "" if self.job.get("smoke") else str(self.folder.record(JOBS).get(TRAINING) or "")
         try:
             self.folder.tell("starting")
             self._make_storage()
-            job_id = str(self.folder.record(JOBS).get(TRAINING) or "")
-            self.training = peer.Peer(self.folder, TRAINING, job_id) if job_id and not self.job.get("smoke") else None
+            self.training = peer.Peer(self.folder, TRAINING, job_id) if job_id else None
             self._fill_storage()
             self._start()
             self._announce()
@@ -72,7 +63,9 @@ class Runtime:
             end = Ended(FAILED, str(error), 1)
         # Training learns of it at once; what is left here takes a while.
         self.folder.tell(end.state, end.reason, end.code)
-        self._stop()
+        if job_id and self.folder.state(TRAINING).get("job_id") != job_id:
+            peer.cancel_if_pending(job_id)  # it waits for its nodes, and would find no runtime there
+        self._stop(self.job["drain_timeout_s"] if end.state == COMPLETED else KILL_S)
         say("runtime: all has ended")
         return end.code
 
@@ -102,8 +95,11 @@ class Runtime:
             self.server = processes.start(argv, self._environment(), self.job.get("dir"))
             if self._is_up():
                 return
+            free = processes.is_free(self.port) and not self.contested
+            processes.pause()  # Slurm signals one process after the other, perhaps us last
+            self._check()
             code = processes.code_of(self.server)
-            if self.job["port_is_fixed"] or processes.is_free(self.port):
+            if self.job["port_is_fixed"] or free:
                 raise Ended(FAILED, f"the server ended with exit code {code} before it was ready", code or 1)
             say(f"runtime: the server ended with exit code {code}, and port {self.port} is taken: trying another")
         raise Ended(FAILED, f"no free port was found in {TRIES} tries", 1)
@@ -120,8 +116,11 @@ class Runtime:
     def _is_up(self) -> bool:
         """Wait for the server's health; return False if it has ended."""
         until, wrong = time.monotonic() + self.job["start_timeout_s"], "it was not asked yet"
+        self.contested = False
         while self.server is not None and self.server.poll() is None:
             self._check()
+            if processes.listeners(self.port) and not processes.listens(self.server, self.port):
+                self.contested = True  # that one may be gone when ours has ended for it
             wrong = peer.is_healthy(f"http://127.0.0.1:{self.port}", self.folder.text(KEY), 2.0)
             # Another job's server may answer on this port while ours has not noticed yet that it is taken.
             if not wrong and processes.listens(self.server, self.port):
@@ -142,7 +141,7 @@ class Runtime:
     def _check(self) -> None:
         """Raise Ended if we are told to end, or if training has ended, at whatever moment."""
         if self.signals.ends:
-            raise Ended(CANCELLED, "the job was cancelled, preempted, or reached its time limit", SIGNALLED)
+            raise told_to_end(self.folder)
         end = self.training.end() if self.training else ""
         if end:
             raise Ended(COMPLETED, f"training has ended: {end}", 0)
@@ -152,11 +151,16 @@ class Runtime:
                 raise Ended(COMPLETED, f"training has ended: {COMPLETE} is there", 0)
 
     def _check_parts(self) -> None:
-        if self.server is not None and self.server.poll() is not None:
+        service = self.storage.service if self.storage else None
+        ended = [one for one in (self.server, service) if one is not None and one.poll() is not None]
+        if not ended:
+            return
+        processes.pause()  # Slurm signals one process after the other, perhaps us last
+        self._check()
+        if self.server is not None and self.server in ended:
             code = processes.code_of(self.server)
             raise Ended(FAILED, f"the server ended with exit code {code}", code or 1)
-        if self.storage and self.storage.service and self.storage.service.poll() is not None:
-            raise Ended(FAILED, "podman's service ended", 1)
+        raise Ended(FAILED, "podman's service ended", 1)
 
     def _watch(self) -> Ended:
         """Serve until training has ended; Ended if something else comes first."""
@@ -178,9 +182,9 @@ class Runtime:
                 self.folder.tell(ENDING, "the time limit of the runtime is near: training is asked to finish")
             processes.pause()
 
-    def _stop(self) -> None:
+    def _stop(self, grace_s: float) -> None:
         """End the server, which has a bounded time for its last episodes, and remove the containers."""
         if self.server:
-            processes.stop(self.server, self.job["drain_timeout_s"])
+            processes.stop(self.server, grace_s)
         if self.storage:
             self.storage.remove()

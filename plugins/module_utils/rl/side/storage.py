@@ -43,10 +43,13 @@ class Storage:
         """Return the address of the service."""
         return f"unix://{self('podman.sock')}"
 
-    def make(self) -> None:
-        """Make the folder, and the command ``podman`` that works in it; OSError if the folder is there or cannot be."""
+    def make(self, guarded: bool = True) -> None:
+        """Make the folder, and the command ``podman`` that works in it; OSError if the folder is there or cannot be.
+
+        :param guarded: it is removed, too, if we are killed.
+        """
         os.mkdir(self.path, 0o700)
-        self._guard = Guard(self._clean)
+        self._guard = Guard(self._clean) if guarded else None
         for name in ("root", "run", "tmp", "xdg", "bin"):
             os.mkdir(self(name), 0o700)
         program = shutil.which("podman")

@@ -13,13 +13,13 @@ from typing import cast
 
 from . import chain, peer, processes
 from .coord import (
-    CANCELLED,
     COMPLETE,
     COMPLETED,
     ENDING,
     FAILED,
     JOBS,
     KEY,
+    PREEMPTED,
     READY,
     RUNTIME,
     TIMEOUT,
@@ -28,13 +28,13 @@ from .coord import (
     Record,
     say,
 )
+from .ends import LOST, TIME_OUT, Ended, told_to_end
 from .environment import training_environment
 from .guard import Guard, remove
 from .ray_nodes import Ray, folder_of
-from .runtime import SIGNALLED, TIME_OUT, Ended
 
-LOST = 69  # EX_UNAVAILABLE: the exit code of a training whose runtime was lost
 KILL_S = 5.0
+HEARS_S = 5.0  # a runtime that has ended says so, or Slurm does
 
 
 class Training:
@@ -45,7 +45,8 @@ class Training:
         self.runtime: peer.Peer | None = None
         self.trainer: subprocess.Popen[bytes] | None = None
         self.ray: Ray | None = None
-        self.early = False  # whether the trainer was asked to finish before its end
+        self.early = False  # whether Slurm's limits end training before its end, so that another pair may go on
+        self.next: tuple[str, str] | None = None  # the directory of that pair, and what to say of it
 
     def run(self) -> int:
         """Do all; return the exit code of the job. Whatever happens, the runtime learns of the end."""
@@ -58,19 +59,31 @@ class Training:
             end = ended
         except OSError as error:
             end = Ended(FAILED, str(error), 1)
+        # The runtime is released at once; what is left here takes a while.
+        self._tell(end)
         if self.trainer:
             processes.stop(self.trainer, KILL_S)
-        # The runtime is released at once; what is left here takes a while.
-        self.folder.tell(end.state, end.reason, end.code)
-        left = int(self.job.get("chain") or 0)
-        if self.early and left:
-            self.folder.tell(end.state, f"{end.reason}; {chain.resume(self.folder, left)}", end.code)
+        if self._resume():
+            self._tell(end)
         if not self.folder.has(COMPLETE):
             self.folder.put(COMPLETE)
         if self.ray:
             self.ray.stop()
         guard.dismiss()
         return end.code
+
+    def _tell(self, end: Ended) -> None:
+        path, said = self.next or ("", "")
+        more = {"next": path} if path else {}
+        self.folder.tell(end.state, "; ".join(filter(None, [end.reason, said])), end.code, **more)
+
+    def _resume(self) -> bool:
+        """Submit the next pair, once, if training ends early and one more may come; return whether that was now."""
+        left = int(self.job.get("chain") or 0)
+        if not self.early or not left or self.next:
+            return False
+        self.next = chain.resume(self.folder, left)
+        return True
 
     def _runtime(self) -> str:
         """Wait until the runtime is ready; return its address."""
@@ -80,7 +93,10 @@ class Training:
             self.runtime = peer.Peer(self.folder, RUNTIME, job_id)
         until, wrong = time.monotonic() + limit_s, "it has not said that it is ready"
         while True:
-            self._check_signals()
+            if self.signals.ends:
+                raise self._told_to_end()
+            if self.signals.warned:
+                raise Ended(TIMEOUT, f"the time limit is near, and the runtime is not ready: {wrong}", TIME_OUT)
             self._check_runtime()
             url = given or (self.folder.text(URL) if self.folder.has(READY) else "")
             if url:
@@ -92,58 +108,98 @@ class Training:
                 raise Ended(TIMEOUT, f"the runtime was not ready in {limit_s:g} s: {wrong}", TIME_OUT)
             processes.pause()
 
-    def _check_signals(self) -> None:
-        if self.signals.ends:
-            raise Ended(CANCELLED, "the job was cancelled, preempted, or reached its time limit", SIGNALLED)
+    def _told_to_end(self) -> Ended:
+        """Return how training ends after SIGTERM: Slurm kills all after KillWait, so what matters most comes first.
+
+        The runtime is released, the next pair submitted, and the trainer has the rest of the time for a checkpoint; one
+        that was cancelled has no more than is needed to end in order.
+        """
+        end = told_to_end(self.folder)
+        self.early = end.state in (PREEMPTED, TIMEOUT)
+        self._tell(end)
+        self.folder.put(COMPLETE)
+        self._warn()
+        self._resume()
+        if self.trainer:
+            processes.wait(self.trainer, self._checkpoint_s() if self.early else self.job["drain_timeout_s"])
+        return end
+
+    def _checkpoint_s(self) -> float:
+        """Return how long the trainer may take for a checkpoint, without the time for the last episodes."""
+        return max(0.0, float(self.job["warning_s"] - self.job["drain_timeout_s"]))
 
     def _check_runtime(self) -> None:
         end = self.runtime.end() if self.runtime else ""
-        if end:
-            raise Ended(FAILED, f"the runtime has ended: {end}", LOST)
+        if not end:
+            return
+        if self.runtime and self.runtime.was_preempted():
+            self.early = True
+            self._warn()
+            until = time.monotonic() + self._checkpoint_s()
+            while self.trainer and self.trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
+                processes.pause()
+            if self.signals.ends:
+                raise self._told_to_end()
+        raise Ended(FAILED, f"the runtime has ended: {end}", LOST)
 
     def _train(self, url: str) -> Ended:
-        """Run the trainer to its end; Ended if something else comes first."""
+        """Run the trainer to its end; return or raise Ended."""
         env = training_environment(self.folder, url)
         self.ray = Ray(self.folder, self.job, env)
+        self.ray.start()
         health = peer.Health(url, self.folder.text(KEY)) if url else None
+        self.ray.wait(lambda: self._check(health))
         say(f"training: starting the trainer: {self.job['command'][0]}")
         self.trainer = processes.start(self.job["command"], env, self.job.get("dir"))
         self.folder.tell("running")
         while self.trainer.poll() is None:
-            if self.signals.ends:
-                # Slurm kills all after KillWait; the trainer has that long to write a checkpoint, without the runtime.
-                self.folder.tell(CANCELLED, "the job was told to end")
-                self.folder.put(COMPLETE)
-                self._warn()
-                processes.wait(self.trainer, self.job["drain_timeout_s"])
-                self._check_signals()
-            self._check_runtime()
-            if health and health.lost:
-                raise Ended(FAILED, f"the runtime is lost: {health.lost}", LOST)
-            lost = self.ray.lost()
-            if lost:
-                raise Ended(FAILED, lost, 1)
+            self._check(health)
             if self.signals.warned or (self.runtime and self.runtime.state() == ENDING):
                 return self._finish_early()
             processes.pause()
         code = processes.code_of(self.trainer)
-        if code:
-            self._check_signals()
-            return Ended(FAILED, f"the trainer ended with exit code {code}", code)
-        return Ended(COMPLETED, "", 0)
+        self._hear_of_other_causes(url if code else "")
+        return Ended(FAILED, f"the trainer ended with exit code {code}", code) if code else Ended(COMPLETED, "", 0)
+
+    def _check(self, health: peer.Health | None) -> None:
+        """Raise Ended if we are told to end, or if what training needs is lost."""
+        if self.signals.ends:
+            raise self._told_to_end()
+        self._check_runtime()
+        if health and health.lost:
+            raise Ended(FAILED, f"the runtime is lost: {health.lost}", LOST)
+        lost = self.ray.lost() if self.ray else ""
+        if lost:
+            raise Ended(FAILED, lost, 1)
+
+    def _hear_of_other_causes(self, url: str) -> None:
+        """Raise Ended if the trainer ended because our job or the runtime does: it may have known before us."""
+        until = time.monotonic() + HEARS_S
+        while True:
+            processes.pause()  # Slurm signals one process after the other
+            if self.signals.ends:
+                raise self._told_to_end()
+            if not url or not self.runtime or time.monotonic() > until:
+                return
+            if not peer.is_healthy(url, self.folder.text(KEY), 2.0):
+                return
+            self._check_runtime()
 
     def _warn(self) -> None:
         """Ask the trainer itself, and not what it started, to write a checkpoint and end."""
-        os.kill(cast("subprocess.Popen[bytes]", self.trainer).pid, signal.SIGTERM)
+        if self.trainer and self.trainer.poll() is None:
+            os.kill(self.trainer.pid, signal.SIGTERM)
 
     def _finish_early(self) -> Ended:
         """Let the trainer write a checkpoint before the time limit; the job has not completed then."""
         trainer, self.early = cast("subprocess.Popen[bytes]", self.trainer), True
         say("training: the time limit is near: the trainer gets SIGTERM, to write a checkpoint")
         self._warn()
-        until = time.monotonic() + max(0.0, self.job["warning_s"] - self.job["drain_timeout_s"])
+        until = time.monotonic() + self._checkpoint_s()
         while trainer.poll() is None and time.monotonic() < until and not self.signals.ends:
             self._check_runtime()
             processes.pause()
+        if self.signals.ends:
+            raise self._told_to_end()
         how = "did not end" if trainer.poll() is None else f"ended with exit code {processes.code_of(trainer)}"
         return Ended(TIMEOUT, f"the time limit was near; asked for a checkpoint, the trainer {how}", TIME_OUT)

@@ -4,7 +4,8 @@
 """The report of one node before models load. Runs on every node as a task of one step; prints one JSON line.
 
     node_check TABLE.json      {run_dir, output_dir, job_id, cluster, live: [ids], nodes: {name: {...}}, limits,
-                                nonce, newest_step, longest_s}; with only_facts: {nodes, nonce}
+                                nonce, newest_step, longest_s}; with only_facts: {nodes, nonce}; every: {...} is
+                                asked of each node that nodes does not name
 
 The program beside it, ``inputs``, reads the files that the results depend on.
 
@@ -27,9 +28,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any
 
-from . import facts
+from . import facts, network
 from .space import Problem, disks, shared_memory
 
 NVIDIA_SMI_S = 30.0
@@ -37,7 +38,7 @@ HOLDER_DIR = re.compile(r"srt-(?P<uid>\d+)-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})$")
 STEP_DIR = re.compile(r"srt-(?P<job>\d+)-(?P<mark>[0-9a-f]{8})-[a-z0-9_]+$")
 
 
-class Report(TypedDict):
+class Report(network.Addresses):
     """What a node says of itself; ``time`` is that of its clock when it looked, ``gpus`` None if it cannot see them."""
 
     node: str
@@ -142,6 +143,15 @@ def images(paths: Iterable[str]) -> list[Problem]:
     return [
         {"check": "image", "fatal": True, "text": f"the container image {path} does not exist"}
         for path in paths
+        if not os.path.exists(path)
+    ]
+
+
+def paths(wanted: Iterable[tuple[str, str]]) -> list[Problem]:
+    """Return the problems of what must be there: ``[[what, path]]``."""
+    return [
+        {"check": "path", "fatal": True, "text": f"{what} {path} does not exist there"}
+        for what, path in wanted
         if not os.path.exists(path)
     ]
 
@@ -322,7 +332,8 @@ def main(argv: list[str] | None = None) -> int:
     with open(path, encoding="utf-8") as stream:
         table = json.load(stream)
     name = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-    mine, limits, uid = table["nodes"].get(name) or {}, table.get("limits"), os.getuid()
+    mine = table["nodes"].get(name) or table.get("every") or {}
+    limits, uid = table.get("limits"), os.getuid()
     now = time.time()
     if table.get("only_facts"):
         report = {"node": name, "time": now, "nonce": table["nonce"], "facts": facts.gathered(mine.get("gpus"))}
@@ -333,7 +344,7 @@ def main(argv: list[str] | None = None) -> int:
     problems = ports(mine.get("ports") or [])
     problems += disks([table["run_dir"], "/tmp"], limits["free_mib"]) + shared_memory(limits["shm_mib"], uid)
     problems += open_files(mine.get("files") or 0) + mounts(mine.get("mounts") or []) + images(mine.get("images") or [])
-    problems += client(mine.get("client") or {})
+    problems += paths(mine.get("paths") or []) + client(mine.get("client") or {})
     found, count = gpus(mine.get("gpus"), bool(mine.get("idle")))
     whole: Report = {
         "node": name,
@@ -347,5 +358,7 @@ def main(argv: list[str] | None = None) -> int:
         "stale": left[0] + [f"process {pid} of job {job}" for pid, job in left[1]],
         "facts": facts.gathered(count),  # not again from an nvidia-smi that does not answer
     }
+    if "every" in table:
+        whole.update(network.addresses_of(name))
     sys.stdout.write(json.dumps(whole) + "\n")
     return 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 import types
 
 import jobs
@@ -15,6 +16,7 @@ from ansible_collections.srt.slurm.plugins.module_utils.entry import Context
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.resolve import describe
 from ansible_collections.srt.slurm.plugins.module_utils.stages import compare
+from ansible_collections.srt.slurm.plugins.plugin_utils import ab
 from compared_runs import make_run
 
 
@@ -28,6 +30,7 @@ class World:
     def __init__(self, folder):
         self.folder, self.turns, self.ended, self.shown = folder, [], [], []
         self.slower, self.spread, self.rc, self.invalid = 1.0, 0.002, {}, {}
+        self.job_id, self.killed_in = "7", None  # of the allocation; the turn in which the controller is interrupted
 
     def play(self, _playbook, extra, hear, _note):
         given = json.loads(extra[0])
@@ -36,18 +39,22 @@ class World:
         target = pathlib.Path(given["srt_slurm_variant_dir"])
         number = len(self.turns)
         self.turns.append((target.name, job, given))
+        if target.name == self.killed_in:
+            raise KeyboardInterrupt
         hear("  bench_run: c=4 measured")
         slower = self.slower if target.name.startswith("candidate") else 1.0
         if self.rc.get(target.name) != 2:
+            shutil.rmtree(target, ignore_errors=True)  # what is measured again takes its place
             make_run(
-                target, seed=number, repeats=1, slower=slower, spread=self.spread, minutes=[number], job_id="7",
+                target, seed=number, repeats=1, slower=slower, spread=self.spread, minutes=[number], job_id=self.job_id,
                 serving=target.name.partition("_")[0], invalid=self.invalid.get(target.name, {}),
             )  # fmt: skip
         return self.rc.get(target.name, 0)
 
     def call(self, module, args):
         if module.__name__.endswith("slurm_job_info"):
-            return {"job": {"id": "7", "name": args["allocation"]["name"], "started_at": "2026-11-21T10:00:00Z"}}
+            about = {"id": self.job_id, "name": args["allocation"]["name"], "started_at": "2026-11-21T10:00:00Z"}
+            return {"job": about}
         if module.__name__.endswith("slurm_job"):
             self.ended.append((args["job_id"], args["reason"]))
             return {}
@@ -166,3 +173,99 @@ def test_an_earlier_comparison_of_the_same_jobs_stays(world):
     first = run(world)["folder"]
     world.turns.clear()
     assert run(world)["folder"] == f"{first}.2" and pathlib.Path(first, "compare.json").exists()
+
+
+def interrupt(world, turn, **params):
+    """Run until the controller is interrupted in a *turn*, then with another allocation; return the next result."""
+    world.killed_in = turn
+    with pytest.raises(KeyboardInterrupt):
+        run(world, **params)
+    first = turns(world)
+    world.killed_in, world.job_id = None, "8"
+    result = run(world, **params)
+    return first, turns(world)[len(first) :], result
+
+
+def test_an_interrupted_comparison_goes_on_with_the_repeat_that_lacks_a_side(world):
+    world.slower = 0.7
+    first, then, result = interrupt(world, "baseline_02")
+    assert first == ["baseline_01", "candidate_01", "candidate_02", "baseline_02"]
+    assert then == ["candidate_02", "baseline_02", "baseline_03", "candidate_03", "candidate_04", "baseline_04"]
+    (point,) = result["points"]
+    # The pairs are of two allocations, each measured in turns.
+    assert point["method"] == "paired" and point["metrics"][0]["n"] == [4, 4]
+    assert (result["repeats"], result["verdict"], result["ended_by"]) == (4, "3 better", "the answer")
+    assert [job_id for job_id, _why in world.ended] == ["7", "8"]
+
+
+def test_a_comparison_that_went_on_has_cost_what_both_allocations_did(world):
+    world.spread = 0.3
+    _first, _then, result = interrupt(world, "candidate_03", most_repeats=4)
+    # Four turns, then one that counts although its repeat was cut, of the first allocation; four of the second.
+    record = json.loads(pathlib.Path(result["folder"], "ab.json").read_text())
+    assert set(record["gpu_hours"]) == {"7", "8"} and sum(record["gpu_hours"].values()) == result["gpu_hours"]
+
+
+def test_the_budget_holds_over_an_interruption(world):
+    world.spread = 0.3
+    _first, then, result = interrupt(world, "candidate_04", budget_gpu_hours=4.0)
+    assert result["ended_by"] == "the budget" and result["repeats"] == 4 and then == ["candidate_04", "baseline_04"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"threshold": 3.0}, {"most_repeats": 8}, {"primary_metrics": ["output_tps"]}, {"anew": True},
+              {"candidate": {"backend": {"speedup_ratio": 3.0}}}]
+)  # fmt: skip
+def test_what_was_asked_differently_begins_anew(world, other):
+    world.slower, world.killed_in = 0.7, "candidate_03"
+    with pytest.raises(KeyboardInterrupt):
+        run(world)
+    world.killed_in = None
+    before = len(turns(world))
+    assert run(world, **other)["folder"].endswith(".2") and turns(world)[before] == "baseline_01"
+
+
+@pytest.mark.parametrize("code", [99, -15, 130])
+def test_a_turn_whose_playbook_was_stopped_is_measured_again(world, code):
+    world.slower, world.rc, world.killed_in = 0.7, {"candidate_02": code}, "baseline_02"
+    with pytest.raises(KeyboardInterrupt):
+        run(world)
+    world.killed_in, world.rc = None, {}
+    run(world)
+    assert turns(world).count("candidate_02") == 2 and turns(world).count("candidate_01") == 1
+
+
+def test_a_turn_that_failed_is_not_measured_again_until_it_suits(world):
+    world.slower, world.invalid, world.rc = 0.7, {"candidate_01": {1: "12 requests failed"}}, {"candidate_01": 1}
+    world.killed_in = "candidate_03"
+    with pytest.raises(KeyboardInterrupt):
+        run(world)
+    world.killed_in = None
+    with pytest.raises(Error, match="12 requests failed"):
+        run(world)
+    assert turns(world).count("candidate_01") == 1
+
+
+def test_two_controllers_do_not_share_a_comparison(world):
+    world.slower, world.killed_in = 0.7, "candidate_03"
+    with pytest.raises(KeyboardInterrupt):
+        run(world)
+    world.killed_in = None
+    folder = world.folder / "out" / "sweeps" / "job-baseline-vs-job-candidate"
+    other = ab.Record(str(folder), json.loads((folder / "ab.json").read_text())["asked"])
+    assert other.alone()
+    assert run(world)["folder"] == f"{folder}.2"
+    assert any("another controller measures in" in line for line in world.shown)
+    other.close()
+
+
+def test_a_record_of_something_else_is_not_gone_on_with(world):
+    world.slower, world.killed_in = 0.7, "candidate_03"
+    with pytest.raises(KeyboardInterrupt):
+        run(world)
+    world.killed_in = None
+    folder = world.folder / "out" / "sweeps" / "job-baseline-vs-job-candidate"
+    for text in ("", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1, "asked": 5}'):
+        (folder / "ab.json").write_text(text)
+        assert not ab.Record(str(folder), "x").goes_on
+    assert run(world)["folder"] == f"{folder}.2"

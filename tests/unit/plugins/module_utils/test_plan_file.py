@@ -68,6 +68,7 @@ def test_what_is_no_plan_of_this_version_is_told_in_a_sentence(tmp_path):
     plan = json.loads(json.dumps(planner.build(spec, planner.imaginary_allocation(spec))))
     assert plan_of({"plan": plan}) == plan
     step = {key: value for key, value in plan["steps"][0].items() if key != "digest"}
+    point = plan["benchmark"]["points"][0]
     wrong = [
         ([], "is not a plan: it is not a JSON object"),
         ({}, "lacks benchmark, checks, digests, endpoints, files and more"),
@@ -78,6 +79,9 @@ def test_what_is_no_plan_of_this_version_is_told_in_a_sentence(tmp_path):
         ({**plan, "steps": [3]}, r"steps\[0\] lacks all keys"),
         ({**plan, "spec": None}, "spec is no mapping"),
         ({**plan, "benchmark": {}}, "points is no list"),
+        ({**plan, "benchmark": {"points": [{"step": {}}]}}, r"points\[0\] lacks name, label, key, result, digest"),
+        ({**plan, "benchmark": {"points": [{**point, "key": 5}]}}, r"points\[0\] has something else as its key"),
+        ({**plan, "endpoints": [{"name": {}}]}, r"endpoints\[0\] has something else as its name"),
     ]
     for content, words in wrong:
         (tmp_path / "plan.json").write_text(json.dumps(content))

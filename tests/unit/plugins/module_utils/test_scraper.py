@@ -141,6 +141,17 @@ def test_cpu_energy_from_the_kernel(tmp_path):
     assert line == 'node_rapl_joules_total{zone="intel-rapl:0",name="package-0",Hostname="n1"} 1.500000'
 
 
+def test_the_cpus_alone_are_a_page_too(tmp_path):
+    zone = tmp_path / "intel-rapl:0"
+    zone.mkdir()
+    (zone / "name").write_text("package-0\n")
+    (zone / "energy_uj").write_text("1500000")
+    text, trouble = power.page(None, str(tmp_path / "intel-rapl:*"))
+    assert trouble == "" and text.startswith("node_rapl_joules_total{") and "DCGM" not in text
+    text, trouble = power.page(None, str(tmp_path / "none:*"))
+    assert text == "" and trouble == f"no counter {tmp_path}/none:*/energy_uj can be read"
+
+
 def test_the_exporter_answers_over_http(program, tmp_path):
     (tmp_path / "nvidia-smi").write_text(SMI)
     (tmp_path / "nvidia-smi").chmod(0o755)

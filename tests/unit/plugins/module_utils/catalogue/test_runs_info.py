@@ -145,3 +145,41 @@ def test_a_name_with_control_characters_is_spelt_out(tmp_path):
 
 def test_no_runs_are_said(tmp_path):
     assert run(tmp_path)["text"] == "There are no runs."
+
+
+def spoil(run_dir, how):
+    """Let a run, whose rollup says that it is valid, have something that speaks against it."""
+    result = sorted(path for path in run_dir.glob("results/*/*.json") if ".verdict" not in path.name)[0]
+    path, made = run_dir / "rollup.json", json.loads((run_dir / "rollup.json").read_text())
+    if how == "the result changed":
+        result.write_text(result.read_text().replace('"duration": 2.0', '"duration": 1.0'))
+    elif how == "the result is gone":
+        result.unlink()
+    elif how == "the verdict is gone":
+        result.with_suffix(".verdict.json").unlink()
+    elif how == "the plan is of another point":
+        plan = json.loads((run_dir / "plan.json").read_text())
+        plan["benchmark"]["points"][0]["digest"] = "other"
+        (run_dir / "plan.json").write_text(json.dumps(plan))
+    elif how == "the plan cannot be read":
+        (run_dir / "plan.json").write_text("{")
+    elif how == "a figure is another one":
+        made["results"][0]["output_tps"] = 1e9
+    elif how == "a point is not valid":
+        made["results"][0].update(valid=False, state="invalid", invalid_reasons=["bad"])
+    else:
+        made["results"][0]["invalid_reasons"] = ["bad"]
+    path.write_text(json.dumps(made))
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["the result changed", "the result is gone", "the verdict is gone", "the plan is of another point",
+     "the plan cannot be read", "a figure is another one", "a point is not valid", "a point has a reason"],
+)  # fmt: skip
+def test_a_rollup_that_calls_a_run_valid_is_believed_only_as_its_files_prove_it(out, how):
+    assert "7" in ids(run(out, valid=True))
+    spoil(out / "7", how)
+    (found,) = [one for one in run(out)["runs"] if one["id"] == "7"]
+    assert found["valid"] is False and found["verdict"] in ("NOT valid", "passed") and found["valid_points"] < 5
+    assert (found["best"] or 0) < 1e9 and "7" not in ids(run(out, valid=True))

@@ -54,3 +54,19 @@ def test_measurements_that_overlap_or_have_no_times_are_no_pairs():
     baseline, candidate = sides("ABBAAB")
     assert pairing.paired([repeat(0, lasts=3), *baseline[1:]], candidate).why == pairing.AT_ONCE
     assert pairing.paired([repeat(None), *baseline[1:]], candidate).why == pairing.NO_TIMES
+
+
+def test_turns_that_went_on_in_another_allocation_are_pairs_of_each():
+    first, second = sides("ABBAAB"), sides("......ABBA", {"A": THERE, "B": THERE})
+    found = pairing.paired([*first[0], *second[0]], [*first[1], *second[1]])
+    assert found.why == "" and len(found.pairs) == 5
+    assert all(one.allocation == other.allocation for one, other in found.pairs)
+
+
+@pytest.mark.parametrize(
+    ("turns", "why"),
+    [("......A", pairing.ELSEWHERE), ("......AAABBB", pairing.NO_TURNS), ("......B", pairing.ELSEWHERE)],
+)
+def test_one_allocation_without_turns_leaves_no_pairs(turns, why):
+    first, second = sides("ABBAAB"), sides(turns, {"A": THERE, "B": THERE})
+    assert pairing.paired([*first[0], *second[0]], [*first[1], *second[1]]) == (None, why)

@@ -81,6 +81,23 @@ def problems(**changes):
         ({"telemetry": {**POWER, "default_frequency": 4}}, "telemetry.default_frequency", "at most 3"),
         ({"telemetry": {**POWER, "default_frequency": 0}}, "telemetry.default_frequency", "more than 0"),
         ({"telemetry": {**POWER, "request_timeout_seconds": 0}}, "telemetry.request_timeout_seconds", "more than 0"),
+        ({"telemetry": {"cpu_power": {"enabled": True}}}, "telemetry.cpu_power.enabled", "needs telemetry.enabled"),
+        ({"telemetry": {**POWER, "cpu_power": {"source": "acpi"}}}, "telemetry.cpu_power.source", "RAPL counters"),
+        (
+            {"telemetry": {**POWER, "cpu_power_exporter": {"source": "dcgm"}}},
+            "telemetry.cpu_power_exporter.source",
+            "RAPL counters",
+        ),
+        (
+            {"telemetry": {**POWER, "cpu_power": {"required": True}}},
+            "telemetry.cpu_power.required",
+            "nothing reads the CPUs",
+        ),
+        (
+            {"telemetry": {**POWER, "cpu_power": {"enabled": True}, "cpu_power_exporter": {"port": 9401}}},
+            "telemetry.cpu_power_exporter.port",
+            "has the port 9401 of telemetry.dcgm_exporter",
+        ),
         ({"telemetry": {**POWER, "storage_subdir": "../x"}}, "telemetry.storage_subdir", "below the logs"),
         (
             {

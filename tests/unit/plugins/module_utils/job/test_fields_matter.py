@@ -54,6 +54,10 @@ WITH = {
     "benchmark.repeat_seed": {"benchmark.repeats": 3, "benchmark.repeat_order": "shuffled"},
     **{f"ports.{key}": VLLM for key in ("nixl", "vllm")},
     **{f"reporting.s3.{key}": {"reporting.s3.bucket": "b"} for key in STORAGE.fields if key != "bucket"},
+    "telemetry.cpu_power.enabled": {
+        "telemetry.enabled": True,
+        "telemetry.dcgm_exporter": {"container_image": "none", "port": 9401, "command": "exporter"},
+    },
     "observability.enable_otel": {"observability.otel_endpoint": "http://collector:4317"},
     "backend.allow_prefill_decode_colocation": {
         "resources": {**COLOCATED, "gpus_per_prefill": 4, "gpus_per_decode": 4}

@@ -88,6 +88,7 @@ def measure(model_dir, tmp_path):
         return code, json.loads(result.read_text()) if result.exists() else None
 
     run.result, run.progress = result, tmp_path / "r" / "progress.json"
+    run.tokenizer = str(model_dir)
     run.partial = tmp_path / "r" / "results.partial.json"
     return run
 

@@ -62,7 +62,7 @@ def answered():
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     options = types.SimpleNamespace(
         base_url=url, endpoint="/v1/completions", model="m", temperature=0, ignore_eos=True, extra_body={},
-        reuse_connections=False, quick_ack=True, request_timeout=LIMIT_S, save_texts=False,
+        reuse_connections=False, quick_ack=True, request_timeout=LIMIT_S, save_texts=False, session_header=None,
     )  # fmt: skip
 
     async def one():

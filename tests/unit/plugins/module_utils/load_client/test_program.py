@@ -17,7 +17,7 @@ import threading
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.load_client import main as cli
-from ansible_collections.srt.slurm.plugins.module_utils.load_client import session, workload
+from ansible_collections.srt.slurm.plugins.module_utils.load_client import sender, workload
 
 for package in ("aiohttp", "tokenizers"):
     pytest.importorskip(package)
@@ -302,7 +302,7 @@ def test_it_works_without_uvloop(sse, measure, monkeypatch):
     with sse.running() as server:
         code, _result = measure(server.url)
     assert code == 0
-    assert type(session._new_loop()).__module__.startswith("asyncio")
+    assert type(sender._new_loop()).__module__.startswith("asyncio")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -79,6 +79,32 @@ def test_power_comes_from_the_image_of_the_job_or_from_our_own_exporter():
     assert plan["benchmark"]["scraped"] == {"paths": {"power": "logs/power/{point}.jsonl"}, "required": []}
 
 
+def test_the_cpus_are_read_beside_the_image_of_the_job_at_a_port_of_their_own():
+    cpus = {"cpu_power": {"enabled": True, "required": True}, "cpu_power_exporter": {"port": 9777}}
+    job = jobs.raw(**SGLANG, model={"container": "img:1"}, telemetry={"enabled": True, "dcgm_exporter": DCGM, **cpus})
+    plan = jobs.plan_of(jobs.resolved(job, cluster=load_cluster(None)).spec)
+    gpus, own = [step for step in plan["steps"] if step["kind"] == "exporter"]
+    assert gpus["container"]["image"] == "dcgm:1" and own["name"] == "cpu_power_exporter"
+    assert own["argv"][-4:] == ["power", "--port", "9777", "--cpus-only"] and own["nodes"] == gpus["nodes"]
+    (group,) = json.loads(next(one["content"] for one in plan["files"] if one["path"] == scraping.CONFIG))
+    assert {one["role"] for one in group["targets"]} == {"dcgm_exporter", "cpu_power_exporter"}
+    assert plan["benchmark"]["scraped"]["required"] == ["cpu_power"]
+    # Without an image our own exporter reads both.
+    _groups, plan = planned(**SGLANG, telemetry={"enabled": True, **cpus})
+    (step,) = [step for step in plan["steps"] if step["kind"] == "exporter"]
+    assert step["argv"][-3:] == ["power", "--port", "9777"]
+
+
+def test_processes_have_an_exporter_of_the_job():
+    own = {"enabled": True, "process_exporter": {"container_image": "proc:1", "port": 9256}}
+    job = jobs.raw(**SGLANG, **CONTAINER, observability={"enabled": True, "tachometer": own})
+    plan = jobs.plan_of(jobs.resolved(job, cluster=load_cluster(None)).spec)
+    (step,) = [step for step in plan["steps"] if step["kind"] == "exporter"]
+    assert (step["container"]["image"], step["argv"][1]) == ("proc:1", "-web.listen-address=:9256")
+    (group,) = json.loads(next(one["content"] for one in plan["files"] if one["path"] == scraping.CONFIG))
+    assert any(one["role"] == "process_exporter" and one["url"].endswith(":9256/metrics") for one in group["targets"])
+
+
 def test_the_digest_of_a_point_does_not_change_with_what_is_scraped():
     digests = [
         [
@@ -88,3 +114,10 @@ def test_the_digest_of_a_point_does_not_change_with_what_is_scraped():
         for one in (True, False)
     ]
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("key", [{"required": True}, {"cpu_power": {"required": True}}])
+def test_a_point_that_was_valid_without_readings_is_another_one_where_they_are_required(key):
+    plans = [planned(**SGLANG, telemetry={"enabled": True, **more})[1] for more in ({}, key)]
+    first, second = ([point["digest"] for point in plan["benchmark"]["points"]] for plan in plans)
+    assert not set(first) & set(second) and plans[0]["digests"]["serving"] == plans[1]["digests"]["serving"]

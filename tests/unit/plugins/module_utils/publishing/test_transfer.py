@@ -263,6 +263,14 @@ def test_a_name_that_no_object_can_have_is_kept_back_and_told(server, bucket, ru
     assert names(sync(server, bucket, run, Choice(exclude=["logs"])))[2] == 3
 
 
+def test_a_run_that_was_copied_back_does_not_bring_its_manifest(server, bucket, run):
+    """It would take the place of the one that says what is there."""
+    (run / MANIFEST).write_text('{"run": {"job_id": "other"}, "files": {"empty": {}}}')
+    assert names(sync(server, bucket, run)) == (ALL, [], 0)
+    assert names(sync(server, bucket, run)) == ([], [], 4)
+    assert json.loads(server.objects(bucket)[f"p/job/7/{MANIFEST}"])["run"] == WHO
+
+
 def test_a_sync_ends_when_its_time_is_over(server, bucket, run):
     storage = Storage(server.settings(bucket))
     one = Sync(storage, Folder(str(run), "p/job/7", WHO, True), Choice(), (), time.monotonic() - 1)

@@ -9,7 +9,7 @@ import json
 import pytest
 import report_runs
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
-from ansible_collections.srt.slurm.plugins.module_utils.report import inputs
+from ansible_collections.srt.slurm.plugins.module_utils.report import inputs, run_page
 
 
 @pytest.fixture
@@ -118,3 +118,38 @@ def test_evidence_is_read_if_it_is_some(run_dir):
     (folder / "decode_0.1.json").write_text('{"step": "decode_0", "tail": ["a"]}')
     (folder / "other.json").write_text("[]")
     assert [one["step"] for one in inputs.read_run(str(run_dir)).evidence] == ["decode_0"]
+
+
+def test_a_link_among_the_evidence_that_leads_nowhere_is_none(run_dir):
+    (run_dir / "evidence").mkdir()
+    (run_dir / "evidence" / "gone.json").symlink_to("nowhere")
+    (run_dir / "evidence" / "odd.json").write_text('{"step": "decode_0", "tail": 7}')
+    run = inputs.read_run(str(run_dir))
+    assert len(run.evidence) == 1 and "decode_0" in run_page.page(run)
+
+
+@pytest.mark.parametrize(
+    ("change_", "why"),
+    [
+        ({"output_tps": 1e9}, "rollup.json has other figures than its verdict: output_tps"),
+        ({"invalid_reasons": ["bad"]}, "rollup.json calls it valid, and has what speaks against it"),
+        ({"doubts": ["bad"]}, "rollup.json calls it valid, and has what speaks against it"),
+        ({"state": "changed"}, "rollup.json calls it valid, and has what speaks against it"),
+    ],
+)
+def test_a_point_that_speaks_against_itself_is_not_valid(run_dir, change_, why):
+    made = json.loads((run_dir / "rollup.json").read_text())
+    made["results"][0].update(change_)
+    change(run_dir / "rollup.json", results=made["results"])
+    rollup = inputs.read_run(str(run_dir)).rollup
+    bad, good = rollup["results"]
+    assert not rollup["valid"] and good["valid"] and not bad["valid"] and bad["state"] != "valid"
+    assert bad["invalid_reasons"][-1] == why and any(why in one for one in rollup["invalid_reasons"])
+
+
+def test_a_valid_run_with_a_point_that_is_not_is_not_believed(run_dir):
+    made = json.loads((run_dir / "rollup.json").read_text())
+    made["results"][0].update(valid=False, state="invalid", invalid_reasons=["bad"])
+    change(run_dir / "rollup.json", results=made["results"])
+    rollup = inputs.read_run(str(run_dir)).rollup
+    assert not rollup["valid"] and not rollup["passed"] and "a point of it is not" in rollup["invalid_reasons"][0]

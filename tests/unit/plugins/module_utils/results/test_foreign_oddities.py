@@ -71,6 +71,15 @@ def test_a_file_that_is_odd_is_no_reason_to_fail(tmp_path, name, text):
     assert [one["state"] for one in readable(run)["results"]] == ["passed", "passed"]
 
 
+def test_lines_of_batches_that_were_cut_are_counted_and_named_in_both_files_of_a_worker(tmp_path):
+    run = foreign_runs.of_2026(tmp_path)
+    for ending in ("out", "err"):
+        write(run / f"logs/n9_decode_w9.{ending}", "Decode batch, #running-req: nine\n" * 2)
+    made = readable(run)
+    assert any(note.startswith("4 line(s) of worker logs are about batches, but were cut") for note in made["notes"])
+    assert next(one for one in made["nodes_summary"]["nodes"] if one["node_name"] == "n9")["unknown_lines"] == 4
+
+
 @pytest.mark.parametrize("value", [None, -1, "x", [], {}, True, 1e300, "1e5"])
 @pytest.mark.parametrize(
     "key", ["completed", "duration", "output_throughput", "max_concurrency", "mean_ttft_ms", "errors"]
@@ -87,3 +96,14 @@ def test_a_result_whose_name_says_another_concurrency_is_a_doubt(tmp_path):
     write(run / "logs" / name_of(8), result(16))
     one = {record["label"]: record for record in readable(run)["results"]}["c=16"]
     assert "its name says concurrency 8, but it says 16" in one["doubts"]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "/", "n9_decode_w9.out"])
+@pytest.mark.parametrize("age", [foreign_runs.of_2026, foreign_runs.of_2025])
+def test_a_log_that_is_no_file_is_told_and_no_reason_to_fail(tmp_path, target, age):
+    """A link that leads nowhere, to a directory, or to itself; in the oldest form the engine is known by its logs."""
+    run = age(tmp_path)
+    folder = run / "logs" if (run / "logs").is_dir() else run
+    (folder / "n9_decode_w9.out").symlink_to(target)
+    made = readable(run)
+    assert made["valid"] is False and len(made["results"]) >= 2

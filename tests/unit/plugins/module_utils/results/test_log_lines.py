@@ -282,3 +282,26 @@ def test_every_engine_with_figures_has_generations():
     assert {engine for engine, _form, _text in GENERATIONS.values()} == {
         name for name, one in BACKENDS.items() if one.figures
     }
+
+
+VLLM = (
+    "INFO 11-21 10:00:{s:02d} [loggers.py:335] Engine 000: Avg prompt throughput: 1.0 tokens/s, Avg generation "
+    "throughput: 2.0 tokens/s, Running: 3 reqs, Waiting: 0 reqs, GPU KV cache usage: 1.0%, {more}Prefix cache hit "
+    "rate: {hit}.0%"
+)
+
+
+@pytest.mark.parametrize("block", [64, 1 << 18])
+@pytest.mark.parametrize("shifted", [False, True])
+def test_the_share_of_the_prefix_cache_is_that_of_the_last_line_whatever_the_others_look_like(
+    tmp_path, monkeypatch, block, shifted
+):
+    """Lines are read by their form; two forms take turns, and the order of reading them must not matter."""
+    forms = ("", "External prefix cache hit rate: 9.0%, ")
+    text = [VLLM.format(s=second, hit=second, more=forms[(second + shifted) % 2]) for second in range(1, 8)]
+    path = write(tmp_path / "log", text, T0 + 8)
+    monkeypatch.setattr(worker_logs, "BLOCK", block)
+    state = worker_logs.read_log("vllm", path, [(T0 + 2, T0 + 5)])
+    metrics = state.metrics([(T0 + 2, T0 + 5)])
+    assert metrics.record()["cache_hit_rate"] == 7.0
+    assert metrics.windows[T0 + 2, T0 + 5].record()["cache_hit_rate"] == 5.0

@@ -135,11 +135,31 @@ def test_workers_whose_logs_say_nothing_have_the_figures_of_their_pages(tmp_path
         ([begin("decode_0"), {"kind": "error", "t": T0 + 1, "target": "decode_0", "error": "refused"}, END], "refused"),
     ],
 )
-def test_what_the_scraper_lacks_is_told_and_changes_no_verdict(tmp_path, monkeypatch, lines, words):
-    monkeypatch.setattr(observed, "LATE_S", 1.0)
+def test_what_the_scraper_lacks_is_told_and_changes_no_verdict(tmp_path, lines, words):
     made, series = run(tmp_path, finished(tmp_path, "mocker", metrics=lines))
     assert any((words or "the scraper ended") in note and "c=4: metrics" in note for note in made["rollup"]["notes"])
     assert made["valid"] is True and series["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "interval_s", "last", "told"),
+    [
+        (8, 1, 3.5, True),  # half of a short point
+        (8, 1, 4.5, False),
+        (60, 1, 49, True),
+        (60, 1, 51, False),
+        (60, 30, 30, False),  # as often as asked for
+        (60, 30, 14, True),
+        (1, 1, -0.9, False),  # perhaps it had no time yet
+    ],
+)
+def test_a_scraper_that_ended_early_is_told_however_short_the_point_is(tmp_path, lasts_s, interval_s, last, told):
+    lines = [{**begin("decode_0"), "interval_s": interval_s}, page(-0.95, "decode_0"), page(last, "decode_0")]
+    plan = finished(tmp_path, "mocker", metrics=lines)
+    ended_at = f"2026-11-21T10:{lasts_s // 60:02d}:{lasts_s % 60:02d}.000Z"
+    run_results.write_point(tmp_path, plan["benchmark"]["points"][0], run_results.raw_result(ended_at=ended_at))
+    notes = run(tmp_path, plan)[0]["rollup"]["notes"]
+    assert any("the scraper ended" in note for note in notes) is told
 
 
 def test_a_point_without_a_file_says_so(tmp_path):
@@ -165,6 +185,43 @@ def test_energy_of_a_token(tmp_path):
     assert (energy["begin"], energy["end"], energy["gpus"]) == (T0, T0 + 2, 24)
     assert {one["gpu"] for one in series["power"]} == {str(gpu) for gpu in range(24)}
     assert next(one for one in series["power"] if one["gpu"] == "0")["watts"] == [100.0, 300.0]
+
+
+CPU = 'node_rapl_joules_total{{zone="intel-rapl:{zone}",name="{name}",Hostname="n"}}'
+
+
+def cpu_lines(*nodes, times=(-1, 0.5, 1.5, 3), watts=100.0, name="package-0"):
+    """Return a scrape of GPUs and of CPU counters that grow by *watts*."""
+    first, *rest = readings()[1:-1]
+    targets = [{"name": "power_n", "node": "node0001", "role": "dcgm_exporter", "url": "u"}]
+    targets += [{"name": f"cpu_{one}", "node": one, "role": "cpu_power_exporter", "url": "u"} for one in nodes]
+    counter = CPU.format(zone=0, name=name)
+    pages = [page(time, f"cpu_{one}", **{counter: 5000 + watts * time}) for one in nodes for time in times]
+    return [{**begin(), "targets": targets}, first, *rest, *sorted(pages, key=lambda one: one["t"]), END]
+
+
+@pytest.mark.parametrize(
+    ("lines", "joules"),
+    [
+        (cpu_lines("node0001"), 200.0),  # two seconds, although no reading was at the begin or at the end
+        (cpu_lines("node0001", "node0002"), None),  # the first node has a page of GPUs, and none of CPUs
+        (cpu_lines("node0001", name="core"), None),  # a part of a package
+        (cpu_lines("node0001", times=(-20, -10, -9)), None),
+        (cpu_lines("node0001", watts=-100.0), None),  # it began anew
+        (readings(), None),
+    ],
+)
+def test_the_energy_of_the_cpus_is_that_of_the_window_and_of_all_nodes(tmp_path, lines, joules):
+    if len(lines) > 5 and "node0002" in str(lines[0]):
+        lines = [one for one in lines if one.get("target") != "cpu_node0001"]
+    plan = finished(tmp_path, "mocker", power=lines)
+    energy = power.of_point(plan, "bench_c4", (T0, T0 + 2), 640)
+    assert energy["cpu_joules"] == (None if joules is None else pytest.approx(joules))
+    assert energy["gpu_joules"] == 24 * 100 * 2  # whatever the CPUs say
+    point, times = plan["benchmark"]["points"][0], ("2026-11-21T10:00:00Z", "2026-11-21T10:00:02Z")
+    plan["benchmark"]["scraped"]["required"] = ["power", "cpu_power"]
+    reasons = observed.lacking(plan, point, times)
+    assert len(reasons) == (joules is None) and all("telemetry.cpu_power is required" in one for one in reasons)
 
 
 @pytest.mark.parametrize(
@@ -201,3 +258,53 @@ def test_the_figures_of_workers_as_a_table_for_jobs_that_export_them(tmp_path):
         rows = list(csv.DictReader(stream))
     found = [(row["label"], row["name"], row["node"], row["max_running_requests"]) for row in rows]
     assert found == [("", "decode_0", "node0003", "8"), ("c=4", "decode_0", "node0003", "4")]
+
+
+def decode_log(folder, node, mode, numbers, time="10:00:01"):
+    path = folder / "logs" / f"{node}_{mode}.out"
+    path.write_text("".join(LINE.format(time=time, n=n) for n in numbers))
+    os.utime(path, (T0 + 9, T0 + 9))
+
+
+def p90(folder):
+    """Return the cell of srtctl's CSV."""
+    with open(folder / "benchmark-rollup.csv", encoding="utf-8") as stream:
+        return next(csv.DictReader(stream))["P90 Decode Running Requests"]
+
+
+def test_nine_in_ten_of_the_samples_of_decode_workers_are_at_most_so_many_requests(tmp_path):
+    plan = finished(tmp_path, "sglang")
+    decode_log(tmp_path, "node0003", "decode_0", [*range(1, 11), *([500] * 3)])
+    decode_log(tmp_path, "node0001", "prefill_0", [999] * 100)  # what prefill workers run counts not
+    path = tmp_path / "logs" / "node0003_decode_0.out"
+    path.write_text(path.read_text() + LINE.format(time="10:00:09", n=900) * 50)
+    os.utime(path, (T0 + 9, T0 + 9))
+    made, _series = run(tmp_path, plan)
+    # Of 13 samples in the window the twelfth; the later ones are outside.
+    assert made["rollup"]["results"][0]["p90_decode_running_requests"] == 500 and p90(tmp_path) == "500"
+    decode_log(tmp_path, "node0003", "decode_0", range(1, 21))
+    assert (run(tmp_path, plan)[0]["rollup"]["results"][0]["p90_decode_running_requests"], p90(tmp_path)) == (18, "18")
+
+
+def test_without_samples_of_all_decode_workers_the_number_is_not_known(tmp_path):
+    plan = finished(tmp_path, "sglang")
+    plan["endpoints"].append({"name": "decode_1", "mode": "decode", "index": 1, "gpus": 8, "nodes": ["node0001"]})
+    decode_log(tmp_path, "node0003", "decode_0", [4])
+    made, _series = run(tmp_path, plan)
+    assert made["rollup"]["results"][0]["p90_decode_running_requests"] is None and p90(tmp_path) == ""
+
+
+def test_the_requests_of_decode_workers_whose_logs_say_nothing_are_those_of_their_pages(tmp_path):
+    lines = [begin("decode_0"), page(-1, "decode_0", **{INFLIGHT: 70}), page(0.5, "decode_0", **{INFLIGHT: 2}),
+             page(1, "decode_0"), page(1.5, "decode_0", **{INFLIGHT: 5}), END]  # fmt: skip
+    run(tmp_path, finished(tmp_path, "mocker", metrics=lines))
+    assert p90(tmp_path) == "5"
+
+
+def test_a_rollup_without_the_logs_keeps_the_number(tmp_path):
+    plan = finished(tmp_path, "sglang")
+    decode_log(tmp_path, "node0003", "decode_0", [4] * 10)
+    run(tmp_path, plan)
+    (tmp_path / "logs").rename(tmp_path / "elsewhere")
+    rollup.run({"plan_path": str(tmp_path / "plan.json"), "plan": None, "failure": {}, "force": False}, Context())
+    assert p90(tmp_path) == "4"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error, SpecError
-from ansible_collections.srt.slurm.plugins.module_utils.rl import launch
+from ansible_collections.srt.slurm.plugins.module_utils.rl import launch, submission
 from ansible_collections.srt.slurm.plugins.module_utils.rl.reading import read
 from ansible_collections.srt.slurm.plugins.module_utils.rl.settings import BOTH, RUNTIME, SETTINGS, SIDES, TRAINING
 
@@ -120,12 +120,29 @@ def test_a_conf_file_may_have_helpers_but_no_unknown_settings(tmp_path):
         ({"local_dir": "tmp"}, ["no absolute path"]),
         ({"name": "two words"}, ["expected letters"]),
         ({"model": "a\nb"}, ["line break"]),
-        ({"container_image": None, "image_archive": "/nowhere.tar"}, ["/nowhere.tar does not exist"]),
+        ({"container_image": None, "image_archive": "/nowhere.tar"}, ["/nowhere.tar does not exist", "set pull_image"]),
+        ({"image_archive": "/etc", "pull_image": True}, ["/etc does not exist, or is no file"]),
+        ({"container_image": "", "pull_image": True}, ["container_image is not"]),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_submitted(small, changes, texts):
     text = refused({**small, **changes})
     assert all(one in text for one in texts), text
+
+
+def test_an_archive_that_is_to_be_made_need_not_be_there_and_its_node_pulls_nothing(small):
+    ahead = prepare({**small, "image_archive": "/nowhere.tar", "pull_image": True}).documents[RUNTIME]
+    there = prepare({**small, "pull_image": True}).documents[RUNTIME]
+    assert (ahead["image"], ahead["image_archive"]) == ("", "/nowhere.tar")
+    assert there["image"] == "ghcr.io/opendevin/sandbox:main"
+
+
+def test_a_chain_needs_a_directory_whose_name_scripts_can_have(small):
+    for chain, folder in ((1, "/a b/c"), (0, "/50%/c")):
+        made = prepare({**small, "chain": chain, "skyrl_coord_dir": folder})
+        assert submission.new_folder(made, STAMP) == folder
+    with pytest.raises(Error, match="chain: the coordination directory /50%/c has quotes"):
+        submission.new_folder(prepare({**small, "chain": 1, "skyrl_coord_dir": "/50%/c"}), STAMP)
 
 
 def test_a_run_with_room_for_its_sandboxes_is_valid(small):

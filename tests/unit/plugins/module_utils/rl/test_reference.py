@@ -8,24 +8,13 @@ import pathlib
 import re
 
 import pytest
+import rl_original
 from ansible_collections.srt.slurm.plugins.module_utils.rl import checks, reference
 from ansible_collections.srt.slurm.plugins.module_utils.rl.reading import file_layer, read
 from ansible_collections.srt.slurm.plugins.module_utils.rl.settings import SETTINGS, SIDES
 from ansible_collections.srt.slurm.plugins.plugin_utils.rl import OPTIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
-# The table of the original launcher.
-ORIGINAL = re.findall(
-    r"\w+",
-    """
-GPU_PARTITION CPU_PARTITION EXCLUDE_NODES GPU_NODES GPUS_PER_NODE TRAINING_CPUS TRAINING_MEMORY TIME_LIMIT
-CPUS_FOR_RUNTIME RUNTIME_MEMORY CPUS_PER_WORKER MEMORY_PER_WORKER MAX_PARALLEL_AGENTS CONTAINER_IMAGE RUNTIME_PORT
-MODEL TP_SIZE SP_SIZE MAX_MODEL_LEN GPU_MEMORY_UTILIZATION TRAIN_DATA VAL_DATA DATA_DIR CHECKPOINT_DIR ROLLOUT_DIR
-TRAIN_BATCH_SIZE ROLLOUT_N MAX_PROMPT_LENGTH MAX_RESPONSE_LENGTH TOTAL_EPOCHS WANDB_PROJECT WANDB_EXPERIMENT
-RUNTIME_READY_TIMEOUT TRAINING_COMPLETE_TIMEOUT FI_PROVIDER SKYRL_LD_LIBRARY_PATH_EXPORT VLLM_USE_V1 SKYRL_DEBUG
-SKYRL_JOBS_BASE SKYRL_PROJECT_ROOT SKYRL_COORD_DIR
-""",
-)
 
 
 def test_the_page_of_settings_is_up_to_date():
@@ -34,7 +23,7 @@ def test_the_page_of_settings_is_up_to_date():
 
 
 def test_every_setting_of_the_original_is_one_of_ours():
-    assert [name for name in ORIGINAL if name.lower() not in SETTINGS] == []
+    assert [name for name in rl_original.SETTINGS if name.lower() not in SETTINGS] == []
 
 
 def test_the_manual_names_options_that_there_are():

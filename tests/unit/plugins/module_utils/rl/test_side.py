@@ -18,6 +18,12 @@ from ansible_collections.srt.slurm.plugins.module_utils.rl.side import coord, en
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 
 
+def program(path, body):
+    """Write a program that the tests find on their PATH."""
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -32,6 +38,30 @@ def test_slices_of_gpus_are_renumbered_and_whole_ones_are_not(before, after):
     assert environment.renumbered(before) == after
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [(None, "0,1"), ("", "0,1"), ("MIG-b", "0"), ("3", "3")],
+)
+def test_slices_that_slurm_does_not_name_are_those_of_nvidia_smi(tmp_path, monkeypatch, capfd, given, seen):
+    program(
+        tmp_path / "nvidia-smi",
+        "echo 'GPU 0: A100 (UUID: GPU-1)'; for u in a b; do echo \"  MIG (UUID: MIG-$u)\"; done",
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    env = {} if given is None else {environment.VISIBLE: given}
+    environment.see_devices(env)
+    assert env == {environment.VISIBLE: seen}
+    assert ("slices of GPUs" in capfd.readouterr().out) == (seen != given)
+
+
+def test_without_slices_nothing_is_numbered(tmp_path, monkeypatch):
+    program(tmp_path / "nvidia-smi", "echo 'GPU 0: H100 (UUID: GPU-1)'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    env = {}
+    environment.see_devices(env)
+    assert env == {}
+
+
 def test_a_file_of_variables_is_read_as_the_original_did():
     text = "# c\n\nA=1\nexport B = two words \nC=<REPLACE>\nD=x<REPLACE>y\nnothing\nE='q=1'\nF=\n9X=1\n"
     assert environment.read_env(text) == {"A": "1", "B": "two words", "E": "q=1", "F": ""}
@@ -41,13 +71,14 @@ def test_the_trainer_gets_address_key_and_file_but_not_a_key_of_others(tmp_path,
     monkeypatch.setenv("SKYRL_LD_LIBRARY_PATH_EXPORT", "1")
     monkeypatch.setenv("EFA_LIBRARY_PATH", "/efa")
     monkeypatch.setenv("LD_LIBRARY_PATH", "/before")
+    monkeypatch.setenv("RAY_ADDRESS", "another-cluster:6379")
     folder = coord.Folder(str(tmp_path), coord.TRAINING)
     folder.put(coord.ENVIRONMENT, "TOKEN=t\n")
     folder.put(coord.KEY, "secret\n")
     env = environment.training_environment(folder, "http://n:1")
     names = ("TOKEN", "SANDBOX_REMOTE_RUNTIME_API_URL", "ALLHANDS_API_KEY", "LD_LIBRARY_PATH")
     assert [env[name] for name in names] == ["t", "http://n:1", "secret", "/efa:/before"]
-    assert "secret" not in os.environ.values()
+    assert "secret" not in os.environ.values() and "RAY_ADDRESS" not in env
 
 
 def test_files_of_the_coordination_directory_are_whole_and_private(tmp_path):

@@ -287,3 +287,17 @@ def test_the_repeats_for_a_difference_are_planned_from_one_side_or_both(tmp_path
     assert "To find a difference of 5 % with a power of 80 %" in alone["text"]
     make_run(tmp_path / "9", repeats=1)
     assert "not known for all" in failed(tmp_path, baseline="9", candidate="", plan_difference=5.0).msg
+
+
+def test_versions_that_logs_said_and_the_expected_ones_are_among_the_differences(tmp_path):
+    for name, version in (("7", "0.26.0"), ("8", "0.27.0")):
+        plan = make_run(tmp_path / name, seed=int(name))
+        plan["spec"]["identity"] = {"frameworks": {"vllm": version}}
+        (tmp_path / name / "plan.json").write_text(json.dumps(plan))
+        made = roll_up(tmp_path / name)
+        made["provenance"]["engines"] = {"vllm": [version], "nats": ["2.12.0"]}
+        (tmp_path / name / "rollup.json").write_text(json.dumps(made))
+    with open(run(tmp_path)["path"], encoding="utf-8") as stream:
+        found = {one["key"]: (one["baseline"], one["candidate"]) for one in json.load(stream)["differences"]}
+    assert found["versions.vllm"] == found["identity.frameworks.vllm"] == ("0.26.0", "0.27.0")
+    assert "versions.nats" not in found

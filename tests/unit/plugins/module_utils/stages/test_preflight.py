@@ -21,6 +21,8 @@ from ansible_collections.srt.slurm.plugins.module_utils.stages import open_files
 from checked_nodes import NODES
 from fake_holder import make_step
 
+POINT = {"name": "bench_c9", "label": "c=9", "result": "results/c9.json", "digest": "d"}
+
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
@@ -99,7 +101,7 @@ def test_a_container_image_that_a_node_lacks(made, tmp_path):
     plan["steps"][1]["container"] = {"runtime": "pyxis", "image": "nvcr.io#team/engine:1"}
     assert not [problem for problem in call()["problems"] if problem["fatal"]]
     client = make_step("bench_c4", NODES[1], container={"runtime": "pyxis", "image": "/no/client.sqsh"})
-    plan["benchmark"]["points"] = [{"key": {}, "step": client}, {"key": {}, "step": client}]
+    plan["benchmark"]["points"] = [{**POINT, "key": {}, "step": client}, {**POINT, "key": {}, "step": client}]
     with pytest.raises(Error, match=r": node002: the container image /no/client.sqsh does not exist\.$"):
         call()
     call(ignore=["image"])
@@ -109,7 +111,7 @@ def test_too_few_open_files_are_found_before_anything_starts(made):
     plan, _talk, call = made
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     step = make_step("bench_c9", NODES[1], kind="benchmark")
-    plan["benchmark"] = {"type": "sa-bench", "points": [{"key": {"concurrency": allowed}, "step": step}]}
+    plan["benchmark"] = {"type": "sa-bench", "points": [{**POINT, "key": {"concurrency": allowed}, "step": step}]}
     assert open_files.open_files(plan) == {"node001": 256, "node002": allowed + 128}
     with pytest.raises(Error, match=f"node002: a process may open {allowed} files .*, but {allowed + 128} are needed"):
         call()

@@ -105,3 +105,14 @@ def test_a_page_that_would_be_too_large_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "MOST_BYTES", 1000)
     with pytest.raises(Error, match=r"1,000 at most\. It was not written"):
         call(run_dir=str(tmp_path / "77"))
+
+
+def test_a_page_that_would_be_too_large_leaves_out_what_other_files_have(tmp_path, monkeypatch):
+    report_runs.make_run(tmp_path / "77")
+    call(run_dir=str(tmp_path / "77"))
+    whole = (tmp_path / "77" / "report.html").read_text()
+    monkeypatch.setattr(writing, "MOST_BYTES", len(whole.encode()) - 1)
+    call(run_dir=str(tmp_path / "77"))
+    brief = (tmp_path / "77" / "report.html").read_text()
+    assert len(brief) < 0.8 * len(whole) and "too large with all figures" in brief
+    assert "✓ valid" in brief and 'id="chart-frontier"' in brief and 'data-metric="output_tps"' in brief

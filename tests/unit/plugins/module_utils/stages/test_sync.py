@@ -102,6 +102,21 @@ def test_a_sweep_is_copied_by_its_directory(server, bucket, outputs):
     assert result["runs"][0]["url"] == f"s3://{bucket}/sweeps/nightly" and result["runs"][0]["new"] == 2
 
 
+@pytest.mark.parametrize(("ended_by", "finished"), [("the answer", True), (None, False)])
+def test_a_comparison_in_turns_is_copied_too(server, bucket, outputs, ended_by, finished):
+    folder = outputs / "sweeps" / "a-vs-b"
+    (folder / "variants" / "baseline_01").mkdir(parents=True)
+    (folder / "variants" / "baseline_01" / "rollup.json").write_text("{}")
+    (folder / "ab.json").write_text(json.dumps({"schema_version": 1, "ended_by": ended_by}))
+    (folder / ".lock-ab").write_text("")
+    (outputs / "sweeps" / "notes").mkdir()
+    runs = copied(server, bucket, outputs, all_runs=True)["runs"]
+    found = {os.path.basename(one["run_dir"]): one["finished"] for one in runs}
+    assert found["a-vs-b"] is finished and "notes" not in found
+    keys = [key for key in server.objects(bucket) if "a-vs-b" in key and ".srt-sync" not in key]
+    assert sorted(keys) == ["sweeps/a-vs-b/ab.json", "sweeps/a-vs-b/variants/baseline_01/rollup.json"]
+
+
 def test_check_mode_lists_what_would_go(server, bucket, outputs):
     result = copied(server, bucket, outputs, check_mode=True, diff=True, run_dir=f"{outputs}/8")
     assert result["changed"] and server.objects(bucket) == {}

@@ -16,7 +16,7 @@ from .cache import CacheWatch
 from .load import Load, State, Stop
 from .request import Client
 from .samples import Samples
-from .spool import Requests
+from .sessions import Sent
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     facts: dict[str, Any]
 
 
-class Session:
+class Sender:
     """Sends requests in this process.
 
     :param tick: called about twice a second.
@@ -72,7 +72,7 @@ class Session:
         """End it because of a signal."""
         self.stop(interrupted(number))
 
-    def run(self, warmup: Requests, requests: Requests, arrivals: Sequence[float] | None) -> Outcome:
+    def run(self, warmup: Sent, requests: Sent, arrivals: Sequence[float] | None) -> Outcome:
         """Send *warmup*, then measure *requests*."""
         loop = _new_loop()
         try:
@@ -87,13 +87,13 @@ class Session:
     def outcome(self, stop: Stop | None) -> Outcome:
         """Return what there is so far."""
         load = self._load
-        failed = sum(record.error is not None for record in load.warmup) if load else 0
+        failed = load.warmup.count if load else 0
         health = load.health.summary() if load else None
         ended = load.ended if load else None
         return Outcome(stop, self._samples, failed, health, self._state.started, ended, self._facts)
 
     async def _run(
-        self, loop: asyncio.AbstractEventLoop, warmup: Requests, requests: Requests, arrivals: Sequence[float] | None
+        self, loop: asyncio.AbstractEventLoop, warmup: Sent, requests: Sent, arrivals: Sequence[float] | None
     ) -> Stop | None:
         options = self._options
         async with Client(options, self._state.activity) as client:

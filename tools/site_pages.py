@@ -1,0 +1,53 @@
+# Copyright (c) 2026 srt.slurm developers
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the pages of the site: site_pages.py CHECKOUT DIR.
+
+The guides keep their places below DIR, so that links between them hold. A link to another file of the checkout becomes
+one to the repository; one that leads nowhere is an error. Exit code 1 names each such link.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+import yaml
+
+GUIDES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.rst", "docs/*.md")
+LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def main(root, target):
+    """Write all pages; return the exit code."""
+    repository = yaml.safe_load((root / "galaxy.yml").read_text(encoding="utf-8"))["repository"]
+    guides = [path for pattern in GUIDES for path in sorted(root.glob(pattern))]
+    guides.append(root / "docs" / "site" / "index.md")
+    lost = []
+    for path in guides:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".md":
+            text = LINK.sub(lambda match, path=path: linked(match, path, root, guides, repository, lost), text)
+            text = text.replace("```mermaid", "```text")
+        place = target / ("index.md" if path.name == "index.md" else path.relative_to(root))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    for path, link in lost:
+        print(f"{path.relative_to(root)}: {link} does not exist", file=sys.stderr)
+    return 1 if lost else 0
+
+
+def linked(match, path, root, guides, repository, lost):
+    """Return a link of the page *path* as the site has it; add one that leads nowhere to *lost*."""
+    link, anchor = match[1], match[2] or ""
+    aim = (path.parent / link).resolve()
+    if not aim.exists():
+        lost.append((path, link))
+    if aim in guides or not aim.is_relative_to(root):
+        return match[0]
+    kind = "tree" if aim.is_dir() else "blob"
+    return f"]({repository}/{kind}/main/{aim.relative_to(root)}{anchor})"
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2])))
