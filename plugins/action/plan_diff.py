@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_layouts
+from ansible_collections.srt.slurm.plugins.module_utils.stages import plan_diff
 from ansible_collections.srt.slurm.plugins.plugin_utils.stage import StageAction
 
 
 class ActionModule(StageAction):
     """Runs the entry in the controller: job files are read there."""
 
-    argument_spec = job_layouts.DIFF_SPEC
+    argument_spec = plan_diff.ARGUMENT_SPEC
     own_text = True
-    entry = staticmethod(job_layouts.diff)
+    entry = staticmethod(plan_diff.run)
     always_here = True
 
     def shown(self, result):

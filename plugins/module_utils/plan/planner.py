@@ -194,6 +194,7 @@ class Planner:
         """Make everything of the plan on imaginary nodes apart from its notes, to see what of the spec is read."""
         steps, _files, _origins = self._imaginary_service
         self._points(self.imaginary_layout)
+        self._fatal_lines(self.imaginary_layout)
         self._checks(self.imaginary_layout, [step["name"] for step in steps if step["kind"] == "worker"])
         _patience_s(self.spec)
 

@@ -179,7 +179,7 @@ class Refusals:
             for key, reason in ROLE_KEYS.items() if isinstance(role, dict) else ():
                 if not _empty(role.pop(key, None)):
                     self.say(("roles", mode, key), reason)
-            events = role.get("kv_events") if isinstance(role, dict) else None
+            events: Json = role.get("kv_events") if isinstance(role, dict) else None
             for key in ("replay_endpoint", "load_publish_endpoint") if isinstance(events, dict) else ():
                 if not _empty(events.pop(key, None)):
                     self.say(("roles", mode, "kv_events", key), f"{LATER}: it belongs to sgl-router.")

@@ -36,6 +36,7 @@ SEARCH = {
 TRACE = {"benchmark.dataset_name": "trace", "benchmark.dataset_path": "/trace.jsonl"}
 # What only matters beside another setting: path -> what is set with it.
 WITH = {
+    "health_check.fatal_log_markers": VLLM,
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
     "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
     "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},

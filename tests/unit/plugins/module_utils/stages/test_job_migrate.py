@@ -11,7 +11,7 @@ import jobs
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
 from ansible_collections.srt.slurm.plugins.module_utils.job.layouts import migration
-from ansible_collections.srt.slurm.plugins.module_utils.stages import job_layouts
+from ansible_collections.srt.slurm.plugins.module_utils.stages import job_migrate, plan_diff
 
 FILES = sorted(
     path
@@ -52,7 +52,7 @@ dynamo: {install: false, version: "1.2.3"}
 def run(path, check_mode=False):
     context = types.SimpleNamespace(check_mode=check_mode, diff=True)
     site = (jobs.SEEDS if path.parent == jobs.SEEDS else jobs.GALLERY) / "srtslurm.yaml"
-    return job_layouts.migrate({"job_file": str(path), "cluster_file": str(site)}, context)
+    return job_migrate.run({"job_file": str(path), "cluster_file": str(site)}, context)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -121,11 +121,11 @@ def test_the_difference_of_two_jobs(tmp_path):
     other.write_text(
         TEXT.replace('A: "1"', 'B: "1"').replace("tensor-parallel-size: 2", "page-size: 16"), encoding="utf-8"
     )
-    found = job_layouts.diff({"a": str(one), "b": str(other)}, None)
+    found = plan_diff.run({"a": str(one), "b": str(other)}, None)
     assert not found["same"]
     assert "step prefill_0: env.A: 1 -> (absent)" in found["differences"]
     assert any("--tensor-parallel-size 2 -> --page-size 16" in line for line in found["differences"])
-    assert job_layouts.diff({"a": str(one), "b": str(one)}, None)["same"]
+    assert plan_diff.run({"a": str(one), "b": str(one)}, None)["same"]
     many = pathlib.Path(jobs.ROOT / "examples" / "sweep.yaml")
     with pytest.raises(Error, match="Select one"):
-        job_layouts.diff({"a": str(many), "b": str(one)}, None)
+        plan_diff.run({"a": str(many), "b": str(one)}, None)

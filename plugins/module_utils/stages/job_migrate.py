@@ -1,64 +1,28 @@
 # Copyright (c) 2026 srt.slurm developers
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entries of the modules that compare plans of job files: job_migrate rewrites a file, plan_diff compares two jobs."""
+"""Entry of the module job_migrate: rewrites a job file into the second layout."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from ..entry import Context
 from ..failures import Error, SpecError
 from ..files import write_text_atomic
-from ..job import layouts
 from ..job.cluster import Cluster, find_cluster_file, load_cluster
 from ..job.layouts import migration
 from ..job.layouts.recognition import recognise
-from ..job.paths import Environment
 from ..job.reading import Document, absolute, read_jobs
-from ..job.resolve import resolve
 from ..json_types import JsonObject
 from ..plan.differences import differences
-from ..plan.planner import Planner, imaginary_allocation
-from ..plan_file import Plan
 from ..schema.source import parse_yaml
+from .planned_jobs import Planned, planned
 
-MIGRATE_SPEC = {"job_file": {"type": "path", "required": True}, "cluster_file": {"type": "path"}}
-DIFF_SPEC = {
-    "a": {"type": "path", "required": True},
-    "b": {"type": "path", "required": True},
-    "cluster_file": {"type": "path"},
-}
+ARGUMENT_SPEC = {"job_file": {"type": "path", "required": True}, "cluster_file": {"type": "path"}}
 
 
-class Planned(NamedTuple):
-    """A job of a file: its *name*, its *spec* and its *plan* on imaginary nodes."""
-
-    name: str
-    spec: JsonObject
-    plan: Plan
-
-
-def planned(document: Document, cluster: Cluster) -> list[Planned]:
-    """Return the jobs of *document*; SpecError if one of them is not valid. No path of them needs to exist."""
-    found = []
-    for _suffix, job, source in document.variants():
-        folders = [os.path.dirname(source.file)] if source.file else []
-        environment = Environment(
-            folders=[*folders, os.getcwd()],
-            check_paths=False,
-            rehearse=True,
-            cluster_folder=os.path.dirname(cluster.path) if cluster.path else None,
-        )
-        spec = resolve(job, source, cluster, environment, Planner).spec
-        planner = Planner(spec)
-        plan = planner.plan_with_origins(planner.layout(imaginary_allocation(spec)))[0]
-        found.append(Planned(spec["name"], spec, plan))
-    return found
-
-
-def migrate(params: JsonObject, ctx: Context) -> JsonObject:
+def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, path, jobs, notes}`` and a ``diff``; the file is rewritten unless in check mode.
 
     Error, with the differences, if a job of the new text has another plan. Nothing is written then.
@@ -99,18 +63,3 @@ def prove(before: list[Planned], new: str, path: str, cluster: Cluster) -> None:
     if wrong:
         listed = "\n".join(wrong[:20])
         raise Error(f"{path} is not changed: in the second layout its plans would differ.\n{listed}", differences=wrong)
-
-
-def diff(params: JsonObject, _ctx: Context) -> JsonObject:
-    """Return ``{changed: False, same, differences}`` of the one job of ``a`` and that of ``b``."""
-    cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
-    sides = []
-    for name in ("a", "b"):
-        documents = read_jobs(params[name])
-        jobs = [one for document in documents for one in planned(document, cluster)]
-        if len(jobs) != 1:
-            names = ", ".join(one.name for one in jobs[:20])
-            raise Error(f"{name} is {params[name]}, which has {len(jobs)} jobs: {names}. Select one: FILE:SELECTOR.")
-        sides.append(jobs[0])
-    lines = [layouts.in_words(line, sides[0].spec) for line in differences(sides[0].plan, sides[1].plan)]
-    return {"changed": False, "same": not lines, "differences": lines, "names": [one.name for one in sides]}
