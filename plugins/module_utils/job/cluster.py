@@ -69,7 +69,6 @@ CLUSTER = Section(
         "default_gpu_exporter": Field(Choice("dcgm"), None, f"Exporters run where a job names one. {NO_EFFECT}"),
         "git_http_version": Field(Str(), None, f"No service is built from source. {NO_EFFECT}"),
         "preflight": Field(Bool(), None, f"The tag preflight turns that stage on and off. {NO_EFFECT}"),
-        "launcher": Field(Choice("slurm"), "slurm", "What starts jobs."),
     },
     doc="Settings of one cluster that all its jobs share.",
 )
@@ -284,9 +283,10 @@ class _Modern:
         for key, (reason, remedy) in UNBUILT.items():
             if key in self.document and self.document.pop(key) not in (None, False, {}, [], {"commands": []}):
                 self.checker.problem((key,), "not_supported", reason, remedy, on_key=True)
-        if self.document.get("launcher") == "docker":
-            del self.document["launcher"]
-            self.checker.problem(("launcher",), "not_supported", "is docker, which is not built.", "Leave it out.")
+        launcher = self.document.pop("launcher", None)
+        if launcher not in (None, "slurm"):
+            text = f"is {launcher}, which is not built: jobs run under Slurm."
+            self.checker.problem(("launcher",), "not_supported", text, "Leave it out.")
 
     def nested(self, key: str, value: Json) -> None:
         new = OLDER.get(normal(key), normal(key))

@@ -168,7 +168,7 @@ def test_the_switches_are_fields():
 RECORDED = ("cluster", "cloud")
 # Jobs that leave to the cluster file what it can give.
 OPEN = (
-    jobs.raw(model={"container": None}, resources={"gpus_per_node": None}),
+    jobs.raw(model={"container": None}, resources={"gpus_per_node": None, "gpu_type": None}),
     jobs.raw(model={"path": "odd_key", "container": "odd_key"}),
     jobs.raw(backend={"type": "sglang"}),
 )
