@@ -79,10 +79,7 @@ KEYS: dict[KeyPath, str] = {
         for key in ("capture_scope", "worker_index", "worker_rank")
     },
     ("observability", "nsys"): f"{LATER}: profiling.type: nsys profiles workers.",
-    **{
-        ("observability", "tachometer", key): f"{LATER}."
-        for key in ("process_exporter", "default_exporters", "default_gpu_exporter")
-    },
+    **{("observability", "tachometer", key): f"{LATER}." for key in ("default_exporters", "default_gpu_exporter")},
     **{
         (*path, key): f"{LATER}."
         for path in (
@@ -94,7 +91,6 @@ KEYS: dict[KeyPath, str] = {
     },
     ("engine", "vllm_serve_binary"): f"{LATER}: the program is vllm.",
     ("backend", "vllm_serve_binary"): f"{LATER}: the program is vllm.",
-    **{("telemetry", key): f"{LATER}." for key in ("clock_sync_check", "cpu_power_exporter", "cpu_power")},
 }
 # Values that turn a key off, besides those that are empty.
 OFF: dict[KeyPath, tuple[Json, ...]] = {

@@ -8,12 +8,19 @@ import copy
 
 import jobs
 import pytest
+from ansible_collections.srt.slurm.plugins.module_utils.backends import BACKENDS
+from ansible_collections.srt.slurm.plugins.module_utils.benchmarks import BENCHMARKS
 from ansible_collections.srt.slurm.plugins.module_utils.failures import SpecError
+from ansible_collections.srt.slurm.plugins.module_utils.frontends import FRONTENDS
 from ansible_collections.srt.slurm.plugins.module_utils.job import reading
-from ansible_collections.srt.slurm.plugins.module_utils.job.layouts import unbuilt
+from ansible_collections.srt.slurm.plugins.module_utils.job.layouts import places, unbuilt
+from ansible_collections.srt.slurm.plugins.module_utils.job.layouts.schema import JOB2
+from ansible_collections.srt.slurm.plugins.module_utils.job.layouts.services import READERS
+from ansible_collections.srt.slurm.plugins.module_utils.job.schema import JOB
 from ansible_collections.srt.slurm.plugins.module_utils.plan import differences
 from ansible_collections.srt.slurm.plugins.module_utils.schema.merge import deep_merge
 from ansible_collections.srt.slurm.plugins.module_utils.schema.source import parse_yaml
+from job_fields import leaves
 
 FIRST = """\
 name: shop
@@ -324,3 +331,13 @@ def test_a_repeated_key_hides_no_other_problem():
     found = document.expand()
     assert [(one["path"], one["line"]) for one in found.problems] == [("name", 3), ("model", 5)]
     assert found.variants, "the rest is read"
+
+
+def test_what_is_built_is_not_refused():
+    """Who builds something removes its line among what is not built."""
+    assert not unbuilt.ENGINES.keys() & BACKENDS.keys()
+    assert not unbuilt.FRONTENDS.keys() & (FRONTENDS.keys() - set(places.FRONTENDS.values()))
+    assert not unbuilt.BENCHMARKS.keys() & BENCHMARKS.keys() and not unbuilt.SERVICES.keys() & READERS.keys()
+    known = {path for path, _field, _chosen in leaves(JOB)} | {path for path, _field, _chosen in leaves(JOB2)}
+    known |= {path[:size] for path in known for size in range(1, len(path))}
+    assert not known & {*unbuilt.KEYS, *unbuilt.FORKS}
