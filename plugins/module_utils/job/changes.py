@@ -82,9 +82,10 @@ class Changes:
         for suffix, job, source in variants:
             if isinstance(job, dict):
                 job, source = copy.deepcopy(job), source.copied((), ())
+                # A mapping may be removed and set anew.
+                gone.update(path for path in self.removed if _removed(job, path))
                 for path, value in self.given:
                     source.given(path[: self._set(job, path, value)], SET)
-                gone.update(path for path in self.removed if _removed(job, path))
             found.append((suffix, job, source))
         for path in self.removed:
             if path not in gone:

@@ -88,3 +88,8 @@ def test_what_cannot_be_changed_is_an_error(given, words):
 
 def test_a_time_limit_without_quotes_keeps_its_spelling():
     assert specs()[0].spec["slurm"]["time_limit"] == "4:00:00"
+
+
+def test_a_mapping_is_removed_before_values_in_it_are_set():
+    one, _other = specs(unset="benchmark", set=["benchmark.type=manual"])
+    assert one.spec["benchmark"]["type"] == "manual" and one.spec["benchmark"]["isl"] is None
