@@ -54,7 +54,7 @@ READINESS = Section(
             Section("file", {"path": Field(Str(), required=True, doc="Its path; /logs is logs/ of the run.")}),
             "A file that must be there.",
         ),
-        "timeout_seconds": Field(Float(0), None, "No effect: the stage that starts it waits as long as it may."),
+        "timeout_seconds": Field(Float(0), None, "How long it may take, if that is longer than the stage allows."),
         "interval_seconds": Field(Float(0), None, "No effect: it is looked at more and more rarely."),
     },
     doc="When it is ready: one of port, tcp, http, log and file.",
@@ -183,7 +183,7 @@ def _steps(entry: JsonObject, layout: Layout) -> Iterator[DraftStep]:
             image=entry["container"],
             srun_options={key: value for key, value in options.items() if value is not False},
             critical=entry["critical"],
-            ready=_ready(entry, layout, name, node, values),
+            ready=[_patient(check, entry) for check in _ready(entry, layout, name, node, values)],
         )
 
 
@@ -210,6 +210,12 @@ def _discovery(entry: JsonObject, layout: Layout) -> dict[str, str]:
         return {}
     own = {ETCD_URL: f"http://{layout.infra_address}:{layout.ports['etcd']}"}
     return {**own, NATS_URL: f"nats://{layout.infra_address}:{layout.ports['nats']}", **NATS_LOGIN}
+
+
+def _patient(check: Check, entry: JsonObject) -> Check:
+    """Return *check* with the time that the service may take, if it says one."""
+    seconds = entry["readiness"]["timeout_seconds"]
+    return {**check, "patience_s": seconds} if seconds else check
 
 
 def _ready(entry: JsonObject, layout: Layout, name: str, node: str, values: dict[str, str]) -> list[Check]:

@@ -236,7 +236,10 @@ def _generic(entries: Entries, path: KeyPath, entry: JsonObject) -> None:
         kept["start"] = "before_workers"
     readiness = kept.get("readiness")
     if isinstance(readiness, dict) and isinstance(readiness.get("log"), dict):
-        kept["readiness"] = {**readiness, "log": {"pattern": readiness["log"].get("pattern")}}
+        times = {
+            key: value for key, value in readiness["log"].items() if key in ("timeout_seconds", "interval_seconds")
+        }
+        kept["readiness"] = {**times, **readiness, "log": {"pattern": readiness["log"].get("pattern")}}
     entries.generic.append((path, kept))
 
 

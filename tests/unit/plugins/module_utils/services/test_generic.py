@@ -67,6 +67,7 @@ def test_there_is_an_instance_on_each_node(placement, start, nodes, tier):
 def test_when_it_is_ready(readiness, check):
     (step,) = own_steps({**TOOLS, "readiness": {**readiness, "timeout_seconds": 9}})
     assert check.items() <= step["ready"][0].items() and step["ready"][0]["steps"] == [step["name"]]
+    assert step["ready"][0]["patience_s"] == 9
 
 
 def test_it_has_options_and_an_image_of_its_own(tmp_path):
