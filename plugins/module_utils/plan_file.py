@@ -92,8 +92,8 @@ class Check(_HttpCheck):
     true before it. ``status`` lists the HTTP codes that count. Who listens at a port of kind tcp may be a process that
     was stopped: one that ``greets`` must also send something, and ``live`` is the path of an HTTP page that a server
     which once answered there still answers. Checks of kind log and file have no port: the log at ``path`` has a line
-    that matches ``pattern``, or the file at ``path`` is there. ``patience_s`` is how long it may take, if that is longer
-    than what the stage allows.
+    that matches ``pattern``, or the file at ``path`` is there. ``patience_s`` is how long it may take, if
+    the stage allows less.
     """
 
     name: str
