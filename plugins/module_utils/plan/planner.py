@@ -276,9 +276,9 @@ def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
 
 
 def link(steps: Iterable[Step], variables: Set[str], names: list[str]) -> None:
-    """Make each of *steps* that has one of *variables* depend on the steps *names*."""
+    """Make each of *steps* that has one of *variables* depend on the steps *names*, unless it starts beside them."""
     for step in steps:
-        if not variables.isdisjoint(step["env"]):
+        if step["tier"] != "head_infra" and not variables.isdisjoint(step["env"]):
             step["needs"] = step["needs"] + names
 
 

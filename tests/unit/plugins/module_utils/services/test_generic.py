@@ -127,3 +127,8 @@ def test_the_holder_looks_into_logs_and_for_files(tmp_path):
     assert later.probe(log, 2) is not None, "the line is of an earlier start"
     (tmp_path / "log").write_text("starting\nready\nstarting\nup\n")
     assert later.probe(log, 2) is None
+
+
+def test_what_starts_beside_etcd_does_not_restart_after_it():
+    first, last = own_steps({**TOOLS, "start": "before_workers"}, {**TOOLS, "name": "last"})
+    assert first["needs"] == [] and last["needs"] == ["nats", "etcd"]
