@@ -1,5 +1,5 @@
-# shellcheck shell=bash
-# Sourced by the tools: where things are and how they speak.
+# shellcheck shell=bash disable=SC2034
+# Sourced by the tools: where things are (names that only they use) and how they speak.
 #
 # Copyright (c) 2026 srt.slurm developers
 # SPDX-License-Identifier: GPL-3.0-or-later

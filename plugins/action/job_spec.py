@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import ExtraVars, effective
+from ansible_collections.srt.slurm.plugins.module_utils.job.extra_vars import FORMS, ExtraVars, effective
 from ansible_collections.srt.slurm.plugins.module_utils.job.reading import Document, read_jobs
 from ansible_collections.srt.slurm.plugins.module_utils.job.reporting import keeps_secret
 from ansible_collections.srt.slurm.plugins.module_utils.run_options import JOBS, OPTIONS
@@ -27,6 +27,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, ori
 
 # Options of the module that are taken from the extra vars where the task does not name them.
 TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir", "set", "unset")
+PLAYBOOKS = os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir, "playbooks"))
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
 
@@ -97,7 +98,8 @@ class ActionModule(StageAction):
         extra_vars, files = load_extra_vars(self._loader), given_files(self._loader)
         values, set_by = effective(extra_vars, task_vars)
         extra = ExtraVars(values, origin, Spelling(self._loader), self._final, set_by=set_by, files=files)
-        problems = extra.problems() + inventory_options.problems(extra_vars, task_vars)
+        problems = extra.unusable() if self._is_theirs() else extra.problems()
+        problems += inventory_options.problems(extra_vars, task_vars)
         unusable = {problem["path"] for problem in problems}
         for name in TAKEN:
             usable = name in extra.values and set_by.get(name, name) not in unusable
@@ -134,6 +136,12 @@ class ActionModule(StageAction):
             set_by,
         )
         return params
+
+    def _is_theirs(self):
+        """Return whether a playbook of somebody else names the job: then its variables may have any names."""
+        path = os.path.realpath((self._task.get_path() or "").rpartition(":")[0])
+        named = any(self._task.args.get(form) for form in FORMS)
+        return named and not path.startswith(os.path.join(PLAYBOOKS, ""))
 
     def _documents(self, params, extra):
         """Return (the documents that hold the job or jobs, their content before any template was filled in).

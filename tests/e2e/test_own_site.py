@@ -73,7 +73,7 @@ def test_roles_of_the_installed_collection_make_a_whole_run(cluster, site):
 @pytest.mark.slow
 def test_the_main_playbook_and_the_nodes_of_its_run(cluster, site):
     argv = ["ansible-playbook", "srt.slurm.bench", "-e", "job_file=job.yaml", "-e", "output_dir=outputs"]
-    argv += ["-e", "cluster_file=srtslurm.yaml", "-i", "localhost,"]
+    argv += ["-e", "cluster_file=srtslurm.yaml"]
     played = site(*argv, "-e", "keep=600")
     assert played.rc == 0, played.text
     assert "could not match supplied host pattern" not in played.text

@@ -140,6 +140,8 @@ def test_a_time_limit_asks_for_a_checkpoint_and_another_pair_goes_on_as_often_as
     # This one's trainer does not listen.
     deaf = "sh -c 'trap \"\" TERM; while :; do sleep 1; done'"
     hung = rl.launch(rl.settings("hung", **limits, training_command=deaf))
+    # This one is still being set up when the warning comes.
+    busy = rl.launch(rl.settings("busy", ENDLESS, chain=1, setup="sleep 45", **limits))
     expected = {"runtime": "COMPLETED", "training": "FAILED"}
     assert pair.ended(150) == expected, pair.outputs()
     last = pair.following()
@@ -149,12 +151,14 @@ def test_a_time_limit_asks_for_a_checkpoint_and_another_pair_goes_on_as_often_as
     assert (again.result["action"], again.jobs) == ("keep", last.jobs)
     for one in (short, hung):
         assert one.ended(150) == expected, one.outputs()
-    rl.entry("rl_stop", dir=str(short.following().folder))
+    assert busy.ended(150) == {"runtime": "COMPLETED", "training": "TIMEOUT"}, busy.outputs()
+    for one in (short, busy):
+        rl.entry("rl_stop", dir=str(one.following().folder))
     assert last.ended(150) == expected, last.outputs()
-    for one in (pair, short, hung, last):
+    for one in (pair, short, hung, busy, last):
         record = one.record("training")
         assert (record["state"], record["exit_code"]) == ("timeout", 124), record
-        assert record.get("next") == (f"{one.folder}_r1" if one in (pair, short) else None)
+        assert record.get("next") == (f"{one.folder}_r1" if one in (pair, short, busy) else None)
         if one is hung:
             assert "the trainer did not end" in record["reason"]
         else:

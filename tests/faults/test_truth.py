@@ -165,7 +165,7 @@ def test_a_load_client_of_several_nodes_that_is_killed_makes_the_point_invalid_w
     failed(played, rf"the load client on node {second} ended without a result")
     (point,) = cluster.rollup()["results"]
     assert not point["valid"] and second in " ".join(point["invalid_reasons"])
-    assert not cluster.pids("python", "/load_client\0") and not list(cluster.latest.glob("results/*/*.clients.*"))
+    assert not cluster.pids("python", "/load_client\0") and not list(cluster.latest.glob("results/*/.secrets"))
     cluster.gone("spread")
 
 

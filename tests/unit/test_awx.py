@@ -156,6 +156,19 @@ def test_no_line_of_progress_is_an_event(run, tmp_path):
     assert [one["event"] for one in events].count("runner_on_ok") == 1
 
 
+def test_a_playbook_that_names_its_job_may_have_variables_of_any_name(run, tmp_path):
+    job = yaml.safe_load((ROOT / "examples" / "quickstart.yaml").read_text())["job"]
+    job["model"]["path"] = str(tmp_path)
+    spec = {"name": "Read", "srt.slurm.job_spec": {"job": "{{ own_job }}", "rehearse": True}}
+    path = tmp_path / "own.yml"
+    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": [spec]}]))
+    own = {"own_job": job, "site_job_file": "x", "outputdir": "x", "model": "mine", "kept": 1, "job_idd": "x"}
+    done, _events = run(str(path), own)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done, _events = run(str(path), {**own, "keep": "perhaps"})  # but this is an option of the module
+    assert done.returncode != 0 and "keep: is perhaps" in done.stdout, done.stdout
+
+
 def test_variables_may_all_be_text_and_come_with_those_of_awx(run, tmp_path):
     """As surveys and ansible-runner give them."""
     job = yaml.safe_load((ROOT / "examples" / "quickstart.yaml").read_text())["job"]

@@ -27,6 +27,7 @@ from .samples import Samples
 from .sender import Outcome
 from .wire import Message, Wire, WireError
 
+SECRETS = ".secrets"
 COME_S = 300.0  # for all nodes to come
 LOOK_S = 0.2
 SILENT_S = 30.0  # without a word, from which on a node counts as lost
@@ -55,8 +56,9 @@ def own_name(nodes: list[tuple[str, str]]) -> str:
 
 
 def meeting_path(result: str) -> str:
-    """Return the path of the file by which nodes find the leader."""
-    return f"{os.path.splitext(result)[0]}.clients.{step_id()}.json"
+    """Return the path of the file by which nodes find the leader; what is in such a directory is never published."""
+    folder, name = os.path.split(os.path.abspath(result))
+    return os.path.join(folder, SECRETS, f"{os.path.splitext(name)[0]}.clients.{step_id()}.json")
 
 
 class Link:
@@ -164,7 +166,7 @@ def gather(options: Namespace, tick: Callable[[], None], limit_s: float = COME_S
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((address, 0), family=family, backlog=64))
         _write(path, Meeting(step_id(), address, listener.getsockname()[1], secret))
-        stack.callback(_remove, path)
+        stack.callback(_forget, path)
         until = time.monotonic() + limit_s
         while len(wires) < len(others):
             tick()
@@ -259,12 +261,18 @@ GREET_S = 10.0
 
 
 def _write(path: str, meeting: Meeting) -> None:
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     new = f"{path}.new"
     _remove(new)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write(json.dumps(meeting._asdict()))
     os.replace(new, path)
+
+
+def _forget(path: str) -> None:
+    _remove(path)
+    with contextlib.suppress(OSError):  # there may be files of others
+        os.rmdir(os.path.dirname(path))
 
 
 def _remove(path: str) -> None:

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import aiohttp
 
-    from .sessions import Session
-
 from .answer import Answer, clean, error_text
 
 OWN_KEYS = ("prompt", "messages", "max_tokens")  # of a request body: what differs between requests
@@ -36,7 +34,7 @@ class Request(NamedTuple):
     prompt: bytes
     prompt_tokens: int
     max_tokens: int
-    session: Session | None = None
+    session: Any = None  # a sessions.Session, which makes requests itself
     turn: int = 0
     left: int = 0
     own_tokens: int = 0

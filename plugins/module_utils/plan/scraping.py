@@ -152,5 +152,7 @@ def planned(found: dict[str, JsonObject], layout: Layout) -> Scraped | None:
 def required(layout: Layout) -> list[str]:
     """Return the readings without which a point is not valid."""
     telemetry = layout.spec["telemetry"]
+    if not telemetry["enabled"]:
+        return []
     needs = {"power": telemetry["required"], "cpu_power": telemetry["cpu_power"]["required"]}
-    return [name for name, one in needs.items() if one and telemetry["enabled"]]
+    return [name for name, one in needs.items() if one]

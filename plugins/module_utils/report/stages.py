@@ -60,8 +60,9 @@ def steps(events: Sequence[JsonObject]) -> list[Part]:
     """Return the attempts of steps, in order of their start; one that has no end lasts as long as the journal."""
     last: dict[tuple[str, Json], JsonObject] = {}
     for event in events:
-        if event.get("name") and event.get("started_at"):
-            last[event["name"], event.get("attempt")] = event
+        if isinstance(event.get("name"), str) and event.get("started_at"):
+            attempt = event.get("attempt")
+            last[event["name"], attempt if isinstance(attempt, int) else None] = event
     stamps = [one for one in (seconds(event.get("t")) for event in events) if one is not None]
     found = []
     for (name, attempt), event in last.items():

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
@@ -32,13 +33,14 @@ def is_run(folder: str) -> bool:
 
 
 def recent(base: str) -> list[str]:
-    """Return the coordination directories below *base*, newest first."""
-    try:
-        names = [name for name in os.listdir(base) if DIRECTORY.fullmatch(name)]
-    except OSError:
-        return []
-    folders = [os.path.join(base, name) for name in sorted(names, reverse=True)]
-    return [folder for folder in folders if is_run(folder)][:MOST_LISTED]
+    """Return the coordination directories below *base*, newest first: a pair that goes on is newer than its name."""
+    made = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir(base):
+            if DIRECTORY.fullmatch(name):
+                with contextlib.suppress(OSError):  # no directory of ours
+                    made[os.path.join(base, name)] = os.stat(os.path.join(base, name, CONFIG)).st_mtime
+    return sorted(made, key=lambda folder: (made[folder], folder), reverse=True)[:MOST_LISTED]
 
 
 def chosen(base: str, name: str, folder: str) -> str:

@@ -30,7 +30,9 @@ LIMITS: JsonObject = {"free_mib": 0, "shm_mib": 0}
 
 def run(params: JsonObject, ctx: Context) -> JsonObject:
     """Return ``{changed, facts, proposals, partitions, notes}``; NoSlurm where there is no cluster."""
-    commands.run(["scontrol", "ping"], check=True)
+    said = commands.run(["scontrol", "ping"]).stdout.strip()
+    if " UP" not in said.upper():
+        raise SlurmError(f"Slurm does not answer: {said}. Run it again when slurmctld is up.")
     notes: list[str] = []
     config = answers.settings(_said(["scontrol", "show", "config"]))
     records = answers.records(_said(["scontrol", "--all", "--oneliner", "show", "partition"]))

@@ -66,13 +66,14 @@ class _Doctor:
         try:
             said = commands.run(["scontrol", "ping"]).stdout.strip()
             version = commands.run(["scontrol", "--version"]).stdout
+            why = "" if " UP" in said.upper() else said
         except SlurmError as error:
-            rest = "Slurm does not answer"
+            why = error.msg
+        if why:
             names = ("account", "partition", "time limit", "sbatch", *checks.NODE_CHECKS)
-            bad = Line("Slurm", BAD, error.msg, checks.ASK_FOR_SLURM)
-            return [*found, bad, *self._programs(None), *(Line(name, SKIPPED, rest) for name in names)]
-        up = "DOWN" not in said.upper() or " UP" in said.upper()
-        found.append(Line("Slurm", OK if up else BAD, said.splitlines()[0], "" if up else checks.ASK_FOR_SLURM))
+            rest = [Line(name, SKIPPED, "Slurm does not answer") for name in names]
+            return [*found, Line("Slurm", BAD, why, checks.ASK_FOR_SLURM), *self._programs(None), *rest]
+        found.append(Line("Slurm", OK, "; ".join(said.splitlines())))
         found.append(checks.slurm_version(version, bool(self.settings.get("use_segment_sbatch_directive", True))))
         options, nodes = self._options()
         found += self._site(options, nodes)

@@ -116,7 +116,10 @@ def test_a_trace_that_fits_is_staged(replay, changes):
     ("benchmark", "problem"),
     [
         ({"dataset_name": "trace", "isl": None, "osl": None}, "benchmark.dataset_path: is missing"),
-        ({"dataset_name": "mooncake"}, "benchmark.dataset_name: is mooncake; expected random, custom or trace"),
+        (
+            {"dataset_name": "mooncake"},
+            "benchmark.dataset_name: is mooncake; expected random, custom, trace or sessions",
+        ),
         ({"trace_times": True}, "benchmark.trace_times: is set, but dataset_name is random"),
         ({"trace_block_size": 64}, "benchmark.trace_block_size: is set, but dataset_name is random"),
         ({"dataset_name": "custom", "dataset_path": "/d", "trace_speedup": 2}, "is set, but dataset_name is custom"),

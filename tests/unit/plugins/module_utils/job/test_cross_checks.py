@@ -134,7 +134,7 @@ def problems(**changes):
         ),
         ({"benchmark": {"type": "trace-replay"}}, "benchmark.trace_file", "is missing"),
         ({"benchmark": {"dataset_name": "custom"}}, "benchmark.dataset_path", "is missing"),
-        ({"benchmark": {"dataset_name": "other"}}, "benchmark.dataset_name", "random, custom or trace"),
+        ({"benchmark": {"dataset_name": "other"}}, "benchmark.dataset_name", "random, custom, trace or sessions"),
     ],
 )
 def test_rules(changes, path, words):

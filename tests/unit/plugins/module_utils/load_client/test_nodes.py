@@ -36,7 +36,7 @@ def nodes(client_argv, tmp_path):
 
     start.result = tmp_path / "x.json"
     start.partial = tmp_path / "x.partial.json"
-    start.meeting = tmp_path / "x.clients.7.3.json"
+    start.meeting = tmp_path / ".secrets" / "x.clients.7.3.json"
     yield start
     for one in started:
         one.kill()
@@ -84,7 +84,7 @@ def test_two_nodes_send_the_prompts_of_one_from_one_instant_on(sse, nodes, clien
     assert sorted(round(row["start"] - begin, 3) for row in rows) == pytest.approx(
         sorted(result["start_times"]), abs=0.002
     )
-    assert not nodes.meeting.exists() and not list(tmp_path.glob("*.new")) and not list(tmp_path.glob("lines.jsonl.*"))
+    assert not nodes.meeting.parent.exists() and not list(tmp_path.glob("lines.jsonl.*"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a process another monotonic clock")
@@ -129,7 +129,7 @@ def test_a_node_that_is_lost_ends_the_measurement_with_its_name(sse, nodes):
     assert code == 1, text
     partial = json.loads(nodes.partial.read_text())
     assert partial["interrupted"] is True and "node b" in partial["reason"], partial["reason"]
-    assert not nodes.result.exists() and not nodes.meeting.exists()
+    assert not nodes.result.exists() and not nodes.meeting.parent.exists()
     until(lambda: not any(os.path.exists(f"/proc/{child}") and alive(child) for child in children), "left behind")
 
 
@@ -158,7 +158,7 @@ def test_only_who_knows_the_secret_is_let_in(sse, nodes):
     with sse.running() as server:
         first = nodes("a", server.url)
         until(nodes.meeting.exists, "the leader does not listen")
-        assert stat.S_IMODE(nodes.meeting.stat().st_mode) == 0o600
+        assert [stat.S_IMODE(one.stat().st_mode) for one in (nodes.meeting, nodes.meeting.parent)] == [0o600, 0o700]
         meeting = json.loads(nodes.meeting.read_text())
         assert meeting["address"] == "127.0.0.1" and len(meeting["secret"]) == 64
         for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b""):
@@ -184,6 +184,7 @@ def test_only_who_knows_the_secret_is_let_in(sse, nodes):
 
 def test_a_file_that_others_can_read_is_not_trusted(sse, nodes):
     with sse.running() as server:
+        nodes.meeting.parent.mkdir()
         nodes.meeting.write_text(json.dumps({"step": "7.3", "address": "127.0.0.1", "port": 9, "secret": "x"}))
         nodes.meeting.chmod(0o644)
         code, text = ended(nodes("b", server.url))

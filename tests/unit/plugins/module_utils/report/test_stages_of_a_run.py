@@ -50,3 +50,8 @@ def test_a_requeued_job_shows_its_last_attempt():
 def test_a_journal_of_nothing_or_of_something_else_has_no_stages():
     for events in ([], [{"t": "yesterday"}], [{"event": "holder"}], [{"name": "x", "started_at": None}]):
         assert stages.stages(events) == [] and stages.steps(events) == []
+
+
+def test_an_event_of_something_else_is_no_step():
+    odd = [{"name": [], "started_at": "x"}, {"name": "a", "attempt": [], "started_at": "2026-11-25T10:00:00Z", "t": 5}]
+    assert [part.name for part in stages.steps(odd)] == ["a"]

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils.failures import Error
+from ansible_collections.srt.slurm.plugins.module_utils.rl import look
 from ansible_collections.srt.slurm.plugins.module_utils.stages import rl_launch
 
 
@@ -80,3 +83,17 @@ def test_slurm_that_does_not_answer_ends_no_watch_and_a_job_that_it_forgot_count
     )
     with pytest.raises(Error, match="training: job 1 is gone, failed"):
         watch(state("/a", DONE, ("", "failed")))
+
+
+def test_recent_runs_come_newest_first_and_a_pair_that_goes_on_is_newer_than_its_name(tmp_path):
+    names = ["20260101_100000_a", "20260101_110000_b", "20260101_100000_a_r1", "20260101_090000_c"]
+    for number, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / look.CONFIG).write_text("{}")
+        os.utime(tmp_path / name / look.CONFIG, (number if name[-1] != "c" else -1,) * 2)
+    (tmp_path / "20260101_120000_no_run").mkdir()
+    newest = ["20260101_100000_a_r1", "20260101_110000_b", "20260101_100000_a", "20260101_090000_c"]
+    assert look.recent(str(tmp_path)) == [str(tmp_path / name) for name in newest]
+    assert look.recent(str(tmp_path / "nowhere")) == []
+    with pytest.raises(Error, match="no coordination directory of a run called x"):
+        look.chosen(str(tmp_path), "x", "")

@@ -179,7 +179,7 @@ def test_a_python_without_the_packages_of_the_load_client_is_an_error_before_mod
     python.write_text('#!/bin/sh\necho "ModuleNotFoundError: No module named aiohttp" >&2\nexit 1\n')
     python.chmod(0o755)
     run.plan(python=str(python))
-    words = r"n1: the load client's Python .*/python3 cannot import aiohttp, tokenizers: .* No module named aiohttp\.$"
+    words = r"n1: the load client's Python .*/python3 cannot import aiohttp, tokenizers: .* No module named aiohttp\. "
     with pytest.raises(Error, match=words) as caught:
         run.check()
     assert caught.value.evidence["bad_nodes"] == ["n1"]
