@@ -26,7 +26,7 @@ from ansible_collections.srt.slurm.plugins.plugin_utils.values import plain
 from ansible_collections.srt.slurm.plugins.plugin_utils.vault import Vaults, origin, scalars
 
 # Options of the module that are taken from the extra vars where the task does not name them.
-TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir")
+TAKEN = ("job_file", "cluster_file", "setup_script", "check_paths", "job_tags", "output_dir", "set", "unset")
 PLAYBOOKS = os.path.realpath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir, "playbooks"))
 # Variables that hold all others once more.
 MAGIC = ("vars", "hostvars", "groups")
@@ -112,6 +112,7 @@ class ActionModule(StageAction):
             notes += [note for one in documents for note in unfilled(one)]
         else:
             jobs = self._templar.template(jobs)
+            notes += extra.repetitions(documents[0].source.file)
         vaults = Vaults()
         # What a template made of an encrypted variable no longer says where it comes from.
         inline, whole = vaults.texts([jobs, scalars(task_vars), extra.values])

@@ -27,6 +27,7 @@ class LogLines(NamedTuple):
     :ivar work: regular expressions for the beginning of lines of ordinary work, if they have no log level.
     :ivar prefixes: regular expressions for what its logger writes before the text of a line.
     :ivar levels: regular expressions for a log level, which is the only group.
+    :ivar markers: regular expressions of lines after which it never becomes healthy, although it still runs.
     :ivar echoes: regular expressions for lines that only report that another process has failed.
     """
 
@@ -36,6 +37,7 @@ class LogLines(NamedTuple):
     prefixes: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     echoes: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
 
 
 def to_text(programs: Iterable[LogLines]) -> str:

@@ -81,6 +81,8 @@ class _HttpCheck(TypedDict, total=False):
     listing: Listing | None
     greets: bool
     live: str
+    pattern: str
+    patience_s: float
 
 
 class Check(_HttpCheck):
@@ -89,7 +91,9 @@ class Check(_HttpCheck):
     ``timeout_s`` limits one try. ``steps`` names the steps that it needs, ``after`` the checks that must be
     true before it. ``status`` lists the HTTP codes that count. Who listens at a port of kind tcp may be a process that
     was stopped: one that ``greets`` must also send something, and ``live`` is the path of an HTTP page that a server
-    which once answered there still answers.
+    which once answered there still answers. Checks of kind log and file have no port: the log at ``path`` has a line
+    that matches ``pattern``, or the file at ``path`` is there. ``patience_s`` is how long it may take, if
+    the stage allows less.
     """
 
     name: str

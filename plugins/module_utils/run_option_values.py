@@ -197,6 +197,32 @@ def tags(value: Json) -> list[str]:
     return [str(item).strip() for item in items if str(item).strip()]
 
 
+def assignments(value: Json) -> list[list[Json]]:
+    """Return ``[[path, value]]`` of PATH=VALUE, of a list of these, or of a mapping; [] of []."""
+    remedy = "Write set=PATH=VALUE, such as set=benchmark.isl=1024; for several a list or a mapping of them."
+    if isinstance(value, dict):
+        return [[str(path), one] for path, one in value.items()]
+    found: list[list[Json]] = []
+    for item in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(item, (list, tuple)) and len(item) == 2:  # it is parsed already
+            found.append([str(item[0]), item[1]])
+            continue
+        path, sign, text = str(item).partition("=")
+        if not isinstance(item, str) or not sign or not path.strip():
+            raise Unusable(f"is {_shown(str(item))}, which is no PATH=VALUE.", remedy)
+        found.append([path.strip(), text.strip()])
+    return found
+
+
+def key_paths(value: Json) -> list[str]:
+    """Return paths of keys: of a list, or of text with commas between them."""
+    items = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
+    found = [str(item).strip() for item in items]
+    if not found or not all(found):
+        raise Unusable(UNSET, "Write unset=PATH, such as unset=benchmark.isl, or leave it out.")
+    return found
+
+
 def text_value(value: Json) -> str:
     """Return the text *value*, which must not be empty."""
     return _text(value, "Set a value, or leave it out.")

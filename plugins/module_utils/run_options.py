@@ -17,12 +17,14 @@ from .json_types import Json
 from .run_option_values import (
     MOST_RETRIES,
     SHORTEST_LEASE_S,
+    assignments,
     boolean,
     concurrencies,
     count,
     hours,
     job_id,
     keep,
+    key_paths,
     lease,
     moment,
     output_dir,
@@ -55,6 +57,8 @@ TYPES: dict[Callable[[Json], Json], str] = {
     hours: "hours",
     moment: "day, time, or how long ago",
     tags: "list of text",
+    assignments: "PATH=VALUE, a list of these, or a mapping",
+    key_paths: "list of paths of keys",
     text_value: "text",
     output_dir: "directory",
     unchecked: "anything",
@@ -91,6 +95,7 @@ JOBS = (*BENCH, "plan")  # read jobs
 RUNS = ("status", "logs", "stop", "report", "sync")  # look for a run
 SIDES = ("compare", "ab")  # compare two sides
 BELOW = (*SIDES, "runs")  # look at the runs below an output directory
+LAYOUTS = ("migrate", "diff")  # compare plans of job files
 NEW = ("setup", "doctor")  # look at a cluster before any job
 RL = ("rl", "rl_status", "rl_logs", "rl_stop")  # have options of their own: plugin_utils/rl.py
 PREFIX = "srt_slurm_"  # with it, any variable sets a run option, for example one of an inventory
@@ -100,13 +105,24 @@ OPTIONS: dict[str, Option] = {
     "job": Option(unchecked, JOBS + RUNS, "The job under one key, with the content of a job file."),
     "job_file": Option(
         text_value,
-        (*JOBS, *RUNS, *NEW),
+        (*JOBS, *RUNS, *NEW, "migrate"),
         "Job file, `FILE:SELECTOR`, or a directory of job files. No templates are filled in.",
     ),
+    "a": Option(text_value, ("diff",), "A job file with one job, or `FILE:SELECTOR`."),
+    "b": Option(text_value, ("diff",), "The job file that it is compared with."),
     "cluster_file": Option(
-        text_value, (*JOBS, *RUNS, *BELOW, *NEW), "Cluster file instead of the usual one. It may be another user's."
+        text_value,
+        (*JOBS, *RUNS, *BELOW, *LAYOUTS, *NEW),
+        "Cluster file instead of the usual one. It may be another user's.",
     ),
     "setup_script": Option(unchecked, (*JOBS, "ab"), "Script in configs_dir that runs before each worker."),
+    "set": Option(
+        assignments,
+        JOBS,
+        "Values in the job, by their paths: `-e set=benchmark.isl=1024`. A value is read as YAML, but a mapping stays "
+        "text.",
+    ),
+    "unset": Option(key_paths, JOBS, "Keys that are removed from the job, by their paths: `-e unset=slurm.account`."),
     "check_paths": Option(
         boolean, (*JOBS, "ab"), "false: the model and other paths exist on compute nodes only.", True
     ),

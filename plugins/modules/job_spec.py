@@ -53,6 +53,15 @@ options:
   setup_script:
     description: A script below C(configs_dir) that runs before each worker; replaces the job's own.
     type: str
+  set:
+    description:
+      - Values to set in the job, by their paths in the layout of its file, such as C(benchmark.isl=1024).
+      - One of these, a list of them, or a mapping of paths to values. A text is read as YAML, but a mapping stays text.
+      - In a file of several jobs they are set in each of them.
+    type: raw
+  unset:
+    description: Paths of keys that are removed from the job, a list or with commas between them.
+    type: raw
   job_tags:
     description: Tags that are stored with the run.
     type: list

@@ -14,6 +14,7 @@ CLIENT = f"""set -e
 [ "$SRT_CONCURRENCY" = {{concurrency}} ]
 curl -sSf "http://$SRT_FRONTEND_HOST:$SRT_FRONTEND_PORT/v1/models" > /dev/null
 for one in ${{AIPERF_SERVER_METRICS_URLS//,/ }}; do curl -sSf "$one" > /dev/null; done
+curl -sSf "http://$SRT_SERVICE_TOOLS_IPS:9900/" > /dev/null
 echo "serving from $SRT_WORKER_NODES"
 if [ -n "$SENDS" ]; then
   {sys.executable} {ROOT}/plugins/module_utils/load_client --base-url {{endpoint}} \\
@@ -24,12 +25,30 @@ fi
 """
 
 
+# Programs of the job's own beside the service.
+OWN = [
+    {
+        "name": "tools",
+        "command": [sys.executable, "-m", "http.server", "9900", "--bind", "{node_ip}", "--directory", "/mnt"],
+        "start": "before_workers",
+        "readiness": {"http": {"port": 9900, "path": "/"}},
+    },
+    {
+        "name": "watcher",
+        "command": ["sh", "-c", 'echo "watching {node}"; exec sleep 10000'],
+        "placement": {"node": "workers"},
+        "start": "with_workers",
+        "readiness": {"log": {"pattern": "watching node\\d+"}},
+    },
+]
+
+
 @pytest.fixture(scope="module")
 def service(cluster):
     """The benchmark section of a job on a service that stays up, as a function: returns (played, rollup)."""
 
     def run(*args, **benchmark):
-        job = cluster.job_file("benchmarks", benchmark={"type": "custom", **benchmark})
+        job = cluster.job_file("benchmarks", services=OWN, benchmark={"type": "custom", **benchmark})
         played = cluster.playbook(job, "-e", "keep=true", *args)
         return played, json.loads((cluster.latest / "rollup.json").read_text())
 

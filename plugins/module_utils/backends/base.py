@@ -20,7 +20,9 @@ from ..json_types import Json, JsonObject, KeyPath
 from ..plan_file import Check, PlanFile
 from ..schema.section import TEXTS, Field, Section
 from ..schema.text import to_yaml
-from ..schema.types import MapOf, Type
+from ..schema.types import MapOf, Str, Type
+from ..schema.types import Option as SrunOption
+from ..schema.words import normal
 from ..services import dynamo, kvbm
 from ..topology.layout import Layout, Process, Split
 from ..topology.modes import LONG_MODE
@@ -36,13 +38,16 @@ Lost = tuple[Json, KeyPath]
 
 
 def environment_fields() -> dict[str, Field]:
-    """Return the three per-mode environment fields that every backend has."""
-    return {
-        f"{mode}_environment": Field(
-            TEXTS, {}, f"Environment of {mode} workers; {{node}} and {{node_id}} are replaced."
-        )
-        for mode in LONG_MODE.values()
-    }
+    """Return the per-mode fields that every backend has: environment, image and srun options."""
+    found: dict[str, Field] = {}
+    for mode in LONG_MODE.values():
+        text = f"Environment of {mode} workers; {{node}} and {{node_id}} are replaced."
+        found[f"{mode}_environment"] = Field(TEXTS, {}, text)
+    for mode in LONG_MODE.values():
+        found[f"{mode}_container"] = Field(Str(), None, f"Image of {mode} workers instead of model.container.")
+        text = f"srun options of {mode} workers, in addition to the job's."
+        found[f"{mode}_srun_options"] = Field(MapOf(SrunOption()), {}, text)
+    return found
 
 
 def config_field(key: str, doc: str) -> Field:
@@ -270,7 +275,7 @@ class Backend(Engine):
         :param nodes: all nodes of the step; default: the node of the process.
         :param ntasks: default: one task per node.
         :param files: paths below the run directory of files of the plan that it reads.
-        :param srun_options: default: the job's.
+        :param srun_options: further ones, over which those of the job take precedence.
         """
         nodes = nodes or [process.node]
         env, lines = self._environment(process, layout, shared, nodes)
@@ -291,9 +296,18 @@ class Backend(Engine):
             ntasks=ntasks,
             preamble="\n".join(lines) or None,
             files=files,
-            srun_options=layout.spec["srun_options"] if srun_options is None else srun_options,
+            srun_options={**(srun_options or {}), **self.srun_options(layout.spec, process.mode)},
             log=self.log(process),
+            image=layout.spec["backend"][f"{LONG_MODE[process.mode]}_container"],
         )
+
+    def srun_options(self, spec: JsonObject, mode: str) -> JsonObject:
+        """Return the srun options of the job, and those of the workers of *mode*, where false leaves one out."""
+        own = spec["backend"][f"{LONG_MODE[mode]}_srun_options"]
+        names = {normal(name) for name in own}
+        merged = {name: value for name, value in spec["srun_options"].items() if normal(name) not in names}
+        merged.update(own)
+        return {name: value for name, value in merged.items() if value is not False}
 
     def _environment(
         self, process: Process, layout: Layout, shared: Shared, nodes: Sequence[str]
@@ -320,11 +334,11 @@ class Backend(Engine):
         if layout.spec["profiling"]["type"] != "none":
             env.update({**profiling.environment(process, layout), **self.profiler_environment(process, layout)})
         if self.sees_only_its_gpus(process, layout):
-            env["CUDA_VISIBLE_DEVICES"] = gpus = ",".join(map(str, process.gpu_indices))
+            env[self.visible_devices(layout.spec)] = gpus = ",".join(map(str, process.gpu_indices))
             # Slurm sets the variable to all GPUs of the step after it has applied the environment.
-            lines.append(f"export CUDA_VISIBLE_DEVICES={gpus}")
+            lines.append(f"export {self.visible_devices(layout.spec)}={gpus}")
         else:
-            env.pop("CUDA_VISIBLE_DEVICES", None)
+            env.pop(self.visible_devices(layout.spec), None)
         for name in shared.lost.keys() & env.keys():
             ours = env[name]
             env[name] = instead(ours if isinstance(ours, Option) else Option(name, ours), shared.lost[name])

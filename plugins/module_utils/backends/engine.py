@@ -90,7 +90,13 @@ class Engine(abc.ABC):
     def fixed_variables(self, spec: JsonObject) -> tuple[str, ...]:
         """Return the environment variables that the plan sets in this job."""
         theirs = [name for one in self.wanted_services(spec) for name in one.fixed_variables(spec)]
-        return ("CUDA_VISIBLE_DEVICES", *dynamo.FIXED, *self.fixed_env, *theirs)
+        return (self.visible_devices(spec), *dynamo.FIXED, *self.fixed_env, *theirs)
+
+    @staticmethod
+    def visible_devices(spec: JsonObject) -> str:
+        """Return the variable that names the GPUs that a process sees."""
+        name: str = spec["cluster"]["visible_devices_env"]
+        return name
 
     def wanted_services(self, spec: JsonObject) -> list[Service]:
         """Return those of its side services that the job has."""

@@ -31,6 +31,7 @@ LINES = LogLines(
         (HINT, "fatal", r"Received sigquit from a child process"),
     ),
     words=("capture", "sigquit"),
+    markers=(r"Received sigquit from a child process",),
     work=(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [A-Z]+\d+)*\] ",),
 )
 

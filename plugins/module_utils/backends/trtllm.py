@@ -10,11 +10,11 @@ from math import prod
 
 from ..json_types import JsonObject, KeyPath
 from ..schema.section import Field, Section
-from ..schema.types import Bool, Int, Str
+from ..schema.types import Bool, Int, ListOf, Str
 from ..services import dynamo
 from ..topology.layout import Layout, Process
 from ..topology.modes import LONG_MODE
-from ..topology.options import Option, Word
+from ..topology.options import Option, Word, as_option
 from ..topology.ports import Family
 from ..topology.step import MPI, DraftStep
 from . import profiling, trtllm_log
@@ -69,6 +69,12 @@ class Trtllm(Backend):
             **environment_fields(),
             "trtllm_config": config_field("trtllm_config", "Engine configuration per mode, as TensorRT-LLM reads it."),
             "publish_events_and_metrics": Field(Bool(), False, "Publish KV events and metrics."),
+            "publish_metrics": Field(Bool(), None, "Publish metrics alone, which newer versions of dynamo can."),
+            "served_model_name": Field(Str(), None, "Public name of the model; default: that of its directory."),
+            **{
+                f"{mode}_extra_args": Field(ListOf(Str()), [], f"trtllm_serve: further words of {mode} workers.")
+                for mode in LONG_MODE.values()
+            },
             "sequential_node_start": Field(
                 Int(0), 0, "Workers of a node start in batches of this size; 0: all at once."
             ),
@@ -137,7 +143,11 @@ class Trtllm(Backend):
         config = f"{layout.run_dir}/{self.config_file(mode)}"
         if spec["frontend"]["type"] == "trtllm_serve":
             argv += [layout.program("trtllm-serve"), layout.model_path, Option("host", "0.0.0.0")]
-            return [*argv, Option("port", process.ports["http"]), *shared.options, Option("config", config)]
+            name = spec["backend"]["served_model_name"]
+            argv += [Option("port", process.ports["http"]), *shared.options, Option("config", config)]
+            argv += [Option("served_model_name", name, ("backend", "served_model_name"))] if name else []
+            key = f"{LONG_MODE[mode]}_extra_args"
+            return [*argv, *(as_option(word, ("backend", key)) for word in spec["backend"][key])]
         publish = [("backend", "publish_events_and_metrics"), ("observability", "enabled")]
         own = [
             Option("model-path", layout.model_path, layout.model_origin),
@@ -147,6 +157,8 @@ class Trtllm(Backend):
             dynamo.request_plane(layout),
             *[Option("publish-events-and-metrics", True, path) for path in publish if spec[path[0]][path[1]]][:1],
         ]
+        if spec["backend"]["publish_metrics"] and not any(spec[path[0]][path[1]] for path in publish):
+            own.append(Option("publish-metrics", True, ("backend", "publish_metrics")))
         return [*argv, layout.python, "-m", "dynamo.trtllm", *own]
 
     def environment(self, process: Process, layout: Layout) -> dict[str, str | Option]:
@@ -168,7 +180,6 @@ class Trtllm(Backend):
         return env
 
     def worker_steps(self, layout: Layout) -> list[DraftStep]:
-        options = {**MPI, **layout.spec["srun_options"]}
         shared = {mode: self.shared(layout.spec, mode) for mode in self.modes(layout.spec)}
         steps: list[DraftStep] = []
         earlier: dict[str, list[Process]] = {}
@@ -182,7 +193,7 @@ class Trtllm(Backend):
                 shared[process.mode],
                 nodes=endpoint.nodes,
                 ntasks=len(endpoint.nodes) * len(endpoint.gpu_indices),
-                srun_options=options,
+                srun_options=MPI,
                 files=[self.config_file(process.mode)],
             )
             before = earlier.setdefault(process.node, [])
@@ -210,15 +221,19 @@ class Trtllm(Backend):
     def publishes_metrics(self, spec: JsonObject) -> bool:
         if not dynamo.serves(spec):  # the pages of its own server are in another form
             return False
-        return bool(spec["backend"]["publish_events_and_metrics"] or spec["observability"]["enabled"])
+        backend = spec["backend"]
+        published = backend["publish_events_and_metrics"] or backend["publish_metrics"]
+        return bool(published or spec["observability"]["enabled"])
 
     def served_names(self, spec: JsonObject) -> list[str]:
         # The engine's configuration has no such key, and trtllm-serve names the model after its directory.
+        if spec["backend"]["served_model_name"]:
+            return [spec["backend"]["served_model_name"]]
         path: str = spec["model"]["path"].rstrip("/")
         return [(path[3:] if path.startswith("hf:") else path).rsplit("/", 1)[-1]]
 
     def served_by(self, spec: JsonObject) -> KeyPath:
-        return ("model", "path")
+        return ("backend", "served_model_name") if spec["backend"]["served_model_name"] else ("model", "path")
 
 
 def underscored(name: str) -> str:

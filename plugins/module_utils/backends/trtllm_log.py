@@ -26,6 +26,7 @@ LINES = LogLines(
     prefixes=(r"\[\d\d/\d\d/\d{4}-\d\d:\d\d:\d\d\] |\[TRT-LLM\] |\[RANK \d+\] |\[[TVDIWEF]\] ",),
     levels=(r"\[TRT-LLM\] \[(\w)\]",),
     echoes=(r"worker (?:returned error|died)",),
+    markers=(r"Rank\d+ Task exit code: (?!0\b)-?\d+", r"Failed to initialize executor"),
 )
 
 _PEAK = re.compile(r"Peak memory during memory usage profiling[^:]{0,200}: *([\d.]+) GiB")

@@ -26,6 +26,7 @@ LINES = LogLines(
             r"No available memory for the cache blocks|at least one request with the model'?s max seq len",
         ),
     ),
+    markers=(r"\bEngineDeadError\b", r"Engine core initialization failed"),
     words=("on startup", "cache blocks", "one request", "died", "root cause", "stack trace", "background process"),
     prefixes=(
         r"\([^()]*\bpid=\d+[^()]*\) ",  # of a process, also Ray's

@@ -5,13 +5,15 @@
 
 A check is data, so that this file is independent of the service::
 
-    {name, kind: tcp|http, host, port, timeout_s, after: [names],
+    {name, kind: tcp|http|log|file, host, port, timeout_s, after: [names],
      method, path, headers, body, status: [200], expect: [{label, path, where, min|nonempty|equals}],
-     listing: {tier, by, kept_s}, greets, live}
+     listing: {tier, by, kept_s}, greets, live, pattern}
 
 ``listing``: the answer is a list of the parts in a tier, kept by the step *by*. A part that ended suddenly remains
 listed for *kept_s* seconds. ``greets``: the server behind an open port sends something at once. ``live``: the
 path of a page that such a server must still answer if it has answered it once.
+
+Checks of kind log and file have no port: the log at *path* has a line that matches *pattern*, or the file is there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import contextlib
 import http.client
 import io
 import json
+import os
+import re
 import socket
 import time
 from typing import Any, Callable
@@ -59,6 +63,8 @@ def evaluate(expect: dict[str, Any], body: Any) -> str | None:
 def probe(check: dict[str, Any]) -> str | None:
     """Return None if *check* is fulfilled now, otherwise the reason, whatever the service sends."""
     limit_s = float(check.get("timeout_s") or 5)
+    if check["kind"] in ("log", "file"):
+        return _seen(check)
     address = (check["host"], int(check["port"]))
     text = ""
     try:
@@ -79,17 +85,35 @@ def probe(check: dict[str, Any]) -> str | None:
         return f"{type(error).__name__}: {error}"
 
 
+def _seen(check: dict[str, Any]) -> str | None:
+    """Return None if the file of a check is there, and has its line if it is a log; otherwise the reason."""
+    path = check["path"]
+    if check["kind"] == "file":
+        return None if os.path.exists(path) else f"{path} is not there"
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(check.get("begin") or 0)
+            text = stream.read()
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    found = re.search(check["pattern"].encode(), text)
+    return None if found else f"no line of its log matches {check['pattern'][:80]}"
+
+
 class Prober:
     """Probes, and knows who has answered before: a process that was stopped, or one of others, has open ports, too."""
 
     def __init__(self) -> None:
         self._answered: set[tuple[Any, ...]] = set()
+        self._begins: dict[tuple[str, int], int] = {}  # where the lines of a later start of a part begin in its log
 
     def probe(self, check: dict[str, Any], life: int = 0) -> str | None:
         """Return None if *check* is fulfilled now, otherwise the reason.
 
         :param life: the number of the start of the part; another one may have no server for ``live``.
         """
+        if check["kind"] == "log":
+            return probe({**check, "begin": self._begin(check["path"], life)})
         error = probe(check)
         if error or not check.get("live"):
             return error
@@ -98,6 +122,12 @@ class Prober:
         if silent is None:
             self._answered.add(who)
         return silent if who in self._answered else None
+
+    def _begin(self, path: str, life: int) -> int:
+        """Return where to read a log: that of a later start goes on behind the lines of the first."""
+        if life > 1 and (path, life) not in self._begins:
+            self._begins[path, life] = os.path.getsize(path) if os.path.exists(path) else 0
+        return self._begins.get((path, life), 0)
 
 
 def _is_mute(check: dict[str, Any], connection: socket.socket) -> bool:

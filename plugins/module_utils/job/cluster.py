@@ -18,6 +18,7 @@ from ..schema.spelling import spelt
 from ..schema.types import Bool, Choice, Int, MapOf, Str, Time, Type, kind_of
 from ..schema.words import normal
 from ..slurm.options import sbatch_name
+from ..topology.modes import LONG_MODE
 from .common_fields import DIRECTIVES, HEALTH_CHECK, NO_EFFECT, REPORTING, STORAGE
 from .reporting import storage_faults
 
@@ -32,6 +33,7 @@ CLUSTER = Section(
         "default_partition": Field(Str(), doc="Partition for jobs that name none."),
         "default_time_limit": Field(Time(), doc="Time limit for jobs that name none."),
         "default_container": Field(Str(), doc="Container image, or its short name, for jobs that name none."),
+        "default_gpu_type": Field(Str(), doc="GPU type of jobs that name none."),
         "gpus_per_node": Field(Int(1), doc="GPUs of a node, for jobs that do not set it."),
         "network_interface": Field(Str(), doc="Interface whose address the services use."),
         "use_gpus_per_node_directive": Field(Bool(), True, "Ask Slurm for GPUs with --gpus-per-node."),
@@ -59,6 +61,14 @@ CLUSTER = Section(
         "reporting": optional(REPORTING, "Reports to other systems, for jobs that have no reporting."),
         "telemetry": Field(MapOf(Type()), {}, f"Live charts of srtctl. {NO_EFFECT}"),
         "nginx_raise_ulimit": Field(Bool(), doc="Default of frontend.nginx_raise_ulimit."),
+        "visible_devices_env": Field(
+            Str(),
+            "CUDA_VISIBLE_DEVICES",
+            "The variable that names the GPUs that a process sees, such as ROCR_VISIBLE_DEVICES.",
+        ),
+        "default_gpu_exporter": Field(Choice("dcgm"), None, f"Exporters run where a job names one. {NO_EFFECT}"),
+        "git_http_version": Field(Str(), None, f"No service is built from source. {NO_EFFECT}"),
+        "preflight": Field(Bool(), None, f"The tag preflight turns that stage on and off. {NO_EFFECT}"),
     },
     doc="Settings of one cluster that all its jobs share.",
 )
@@ -69,6 +79,7 @@ DEFAULTS = (
     (("slurm", "partition"), "default_partition"),
     (("slurm", "time_limit"), "default_time_limit"),
     (("model", "container"), "default_container"),
+    (("resources", "gpu_type"), "default_gpu_type"),
     (("resources", "gpus_per_node"), "gpus_per_node"),
     (("frontend", "nginx_raise_ulimit"), "nginx_raise_ulimit"),
     (("python",), "python"),
@@ -82,6 +93,7 @@ IMAGES = (
     ("frontend", "nginx_container"),
     ("benchmark", "container_image"),
     ("backend", "mooncake_kv_store", "container"),
+    *(("backend", f"{mode}_container") for mode in LONG_MODE.values()),
     ("telemetry", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "dcgm_exporter", "container_image"),
     ("observability", "tachometer", "node_exporter", "container_image"),
@@ -103,7 +115,25 @@ KEPT = (
     "container_runtime",
     "default_mounts",
     "default_bash_preamble",
+    "visible_devices_env",
 )
+# What other tools read in such a file and nothing here does, with the reason and the remedy.
+FORK = "is a key of AMD's fork of srtctl, which srtctl itself does not have."
+UNBUILT = {
+    "default_host_setup": (
+        "is not built yet: commands on the bare hosts before and after the service.",
+        "Leave it out.",
+    ),
+    "docker_args": ("is not built: jobs run under Slurm.", "Leave it out."),
+    "accelerator_vendor": (FORK, "Leave it out; jobs name their gpu_type, or default_gpu_type does."),
+    "gpu_sbatch_directive": (
+        FORK,
+        "For gres write use_gpus_per_node_directive: false and default_sbatch_directives: {gres: gpu:8}.",
+    ),
+    "runtime_config_transport": (FORK, "Leave it out: run directories are on a shared disk."),
+    "record_launch_plan": (FORK, "Leave it out: plan.json is always written."),
+}
+WITHOUT_EFFECT = ("default_gpu_exporter", "git_http_version", "preflight")
 
 
 # Older names, from the form in which these settings were under the key ``cluster``.
@@ -198,7 +228,10 @@ def load_cluster(path: str | None) -> Cluster:
     if not isinstance(document, (dict, type(None))):
         raise Error(f"{path} is {kind_of(document)}; a cluster file is a mapping of keys such as default_account.")
     work = _Modern(spelt(document or {}, source.texts), source)
+    work.refuse()
     settings = work.checker.check(CLUSTER, work.document)
+    work.checker.problems += source.faults
+    work.notes += source.notes
     if not work.checker.problems:
         for key, text, remedy, code in storage_faults(settings["cloud"] or {}):
             work.checker.problem(("cloud", key), code, text, remedy)
@@ -211,6 +244,9 @@ def load_cluster(path: str | None) -> Cluster:
     settings["reporting"] = _given(settings["reporting"])
     if settings["telemetry"]:
         work.notes.append(f"{path}: telemetry: it has no effect; status.yml shows how a run goes.")
+    for key in WITHOUT_EFFECT:
+        if key in work.document:
+            work.notes.append(f"{path}: {key}: it has no effect. {CLUSTER.fields[key].doc.partition('.')[0]}.")
     return Cluster(settings, path, work.checker.source, work.notes)
 
 
@@ -241,6 +277,16 @@ class _Modern:
                 self.checker.unknown(key, (), CLUSTER.fields, f'Did you mean "{OLDER[new]}"?')
         for name in ("default_health_check", "reporting", "cloud"):
             self.dashes((name,), self.document.get(name), CLUSTER.below(name))
+
+    def refuse(self) -> None:
+        """Report what is not built, and take it out."""
+        for key, (reason, remedy) in UNBUILT.items():
+            if key in self.document and self.document.pop(key) not in (None, False, {}, [], {"commands": []}):
+                self.checker.problem((key,), "not_supported", reason, remedy, on_key=True)
+        launcher = self.document.pop("launcher", None)
+        if launcher not in (None, "slurm"):
+            text = f"is {launcher}, which is not built: jobs run under Slurm."
+            self.checker.problem(("launcher",), "not_supported", text, "Leave it out.")
 
     def nested(self, key: str, value: Json) -> None:
         new = OLDER.get(normal(key), normal(key))
@@ -288,6 +334,10 @@ def apply_cluster(job: JsonObject, cluster: Cluster) -> tuple[JsonObject, dict[K
                 there = ("default_sbatch_directives", name)
                 given.update(_default(job, ("sbatch_directives", name), value, there))
     given.update(_alias(job, ("model", "path"), settings, "model_paths"))
+    services = job.get("services")
+    for index, entry in enumerate(services if isinstance(services, list) else ()):
+        found = _alias(entry, ("container",), settings, "containers")
+        given.update({("services", index, *path): there for path, there in found.items()})
     for image in IMAGES:
         given.update(_alias(job, image, settings, "containers"))
     return job, given

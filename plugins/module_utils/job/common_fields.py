@@ -17,6 +17,12 @@ HEALTH_CHECK = Section(
     {
         "max_attempts": Field(Int(1), 180, "Times interval_seconds: how long to wait for the service."),
         "interval_seconds": Field(Int(1), 10, "Times max_attempts: how long to wait for the service."),
+        "fatal_log_markers": Field(
+            Bool(), True, "A line in a worker's log that the engine never survives ends the wait at once."
+        ),
+        "extra_fatal_log_patterns": Field(
+            ListOf(Str()), [], "Regular expressions of further such lines of workers and frontends."
+        ),
     },
     doc="How long to wait for the service.",
 )

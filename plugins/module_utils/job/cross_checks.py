@@ -20,6 +20,7 @@ from ..schema.traced import entries
 from ..secrets.references import environments
 from ..services import dynamo_install
 from ..slurm.options import CONTROL, contradictions, merge_directives, requested, sbatch_name, shortfall, srun_problems
+from ..topology.modes import LONG_MODE
 from .allocation_request import allocation_request, node_count
 from .schema import JOB
 
@@ -93,8 +94,14 @@ def _option_names(path: KeyPath, options: Iterable[str] | None) -> list[Finding]
 
 
 def _srun_options(spec: JsonObject) -> list[Finding]:
-    problems, _notes = srun_problems(dict(entries(spec["srun_options"])))
-    return [(("srun_options", key), text, remedy) for key, text, remedy in problems]
+    found: list[Finding] = []
+    tables: list[tuple[KeyPath, JsonObject]] = [(("srun_options",), spec["srun_options"])]
+    for long in LONG_MODE.values():
+        tables.append((("backend", f"{long}_srun_options"), spec["backend"][f"{long}_srun_options"]))
+    for path, table in tables:
+        problems, _notes = srun_problems(dict(entries(table)))
+        found += [((*path, key), text, remedy) for key, text, remedy in problems]
+    return found
 
 
 def _sbatch_directives(spec: JsonObject) -> list[Finding]:
@@ -186,7 +193,7 @@ def _tachometer(spec: JsonObject) -> list[Finding]:
     if not tachometer["enabled"]:
         return found
     where = ("observability", "tachometer")
-    if not observability["enabled"]:
+    if not observability["enabled"] and spec.get("layout") != 2:  # there it stands on its own
         found.append(((*where, "enabled"), "needs observability.enabled.", None))
     if telemetry["enabled"] and tachometer["dcgm_exporter"]:
         found.append(((*where, "dcgm_exporter"), "would run twice: telemetry has one too.", "Leave this one out."))
@@ -201,6 +208,20 @@ def _below(path: KeyPath, text: str) -> list[Finding]:
     if text.strip() and not os.path.isabs(text) and ".." not in text.split("/"):
         return []
     return [(path, f'is "{text}", which is not a directory below the logs.', "Write a plain relative path.", "invalid")]
+
+
+def _log_patterns(spec: JsonObject) -> list[Finding]:
+    """Return the problems of regular expressions of log lines."""
+    found: list[Finding] = []
+    for index, text in enumerate(spec["health_check"]["extra_fatal_log_patterns"]):
+        try:
+            if re.compile(text).search(""):
+                path: KeyPath = ("health_check", "extra_fatal_log_patterns", index)
+                found.append((path, "matches every line.", "Write what such a line contains.", "invalid"))
+        except re.error as error:
+            path = ("health_check", "extra_fatal_log_patterns", index)
+            found.append((path, f"is not a regular expression: {error}.", "Put a backslash before ( [ * and the like."))
+    return found
 
 
 def mode_problems(spec: JsonObject) -> list[Finding]:
@@ -286,4 +307,5 @@ RULES: tuple[Callable[[JsonObject], list[Finding]], ...] = (
     *(functools.partial(_environments, section) for section in JOB.fields),
     _frontend_args, _aiperf_args, _engine_options, _srun_options, _sbatch_directives,
     _contradictions, dynamo_install.problems, _placement, _repeats, _client_nodes, _telemetry, _tachometer,
+    _log_patterns,
 )  # fmt: skip

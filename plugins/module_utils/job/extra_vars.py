@@ -184,18 +184,25 @@ class ExtraVars:
 
     def duplicates(self, file: str | None) -> list[Problem]:
         """Return the problems of keys that *file* repeats: Ansible takes the last one, with a warning."""
-        problems = self._read(self.files[file], file)[1] if file and file in self.files else []
+        problems = self._read(self.files[file], file)[1].faults if file and file in self.files else []
         return [problem for problem in problems if problem["code"] == "duplicate"]
 
+    def repetitions(self, file: str | None) -> list[str]:
+        """Return the notes on keys that *file* repeats with the same value."""
+        return self._read(self.files[file], file)[1].notes if file and file in self.files else []
+
     @staticmethod
-    def _read(text: str, file: str | None) -> tuple[bool, list[Problem]]:
-        """Return whether *text* holds anything, and its problems: Ansible reads more than plain YAML."""
+    def _read(text: str, file: str | None) -> tuple[bool, Source]:
+        """Return whether *text* holds anything, and what is known of it: Ansible reads more than plain YAML."""
+        source = Source(file)
         try:
-            return bool(parse_yaml(text, file)[0]), []
+            document, source = parse_yaml(text, file)
+            return bool(document), source
         except SpecError as error:
-            return True, error.problems
+            source.faults = error.problems
         except Error:
-            return True, []
+            pass
+        return True, source
 
     def job(self) -> tuple[Json, Source]:
         """Return (raw job, Source) of the forms "flat" and "job"; the values still carry Ansible's tags."""

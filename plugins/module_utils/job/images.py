@@ -11,6 +11,7 @@ from ..failures import Finding
 from ..frontends import FRONTENDS
 from ..json_types import Json, JsonObject, KeyPath
 from ..topology.endpoints import worker_nodes
+from ..topology.modes import LONG_MODE
 from .cluster import IMAGES
 from .cross_checks import mode_problems
 from .paths import Environment, Paths
@@ -18,8 +19,9 @@ from .paths import Environment, Paths
 NGINX = ("frontend", "nginx_container")
 CLIENT = ("benchmark", "container_image")
 STORE = ("backend", "mooncake_kv_store", "container")
+WORKERS = {mode: ("backend", f"{long}_container") for mode, long in LONG_MODE.items()}
 # Images of services that no step starts yet: only a near miss of a short name is reported.
-LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE))
+LATER = tuple(path for path in IMAGES[1:] if path not in (NGINX, CLIENT, STORE, *WORKERS.values()))
 
 
 def complete_images(spec: JsonObject, environment: Environment) -> list[Finding]:
@@ -33,6 +35,9 @@ def complete_images(spec: JsonObject, environment: Environment) -> list[Finding]
             table[path[-1]] = _image(path, text, paths)
         elif path == NGINX:  # the others then use the job's own image
             paths.report(path, "is empty.", "Name an image, or leave it out for the default.", "missing")
+    for index, entry in enumerate(spec["services"]):
+        if entry["container"]:
+            entry["container"] = _image(("services", index, "container"), entry["container"], paths)
     for path in LATER:
         _table, text = _at(spec, path)
         if text and "/" not in text:
@@ -44,6 +49,7 @@ def used(spec: JsonObject) -> list[KeyPath]:
     """Return the paths in the spec of the images that the job's steps use."""
     benchmark = BENCHMARKS[spec["benchmark"]["type"]]
     wanted = {NGINX: runs_nginx(spec), CLIENT: benchmark.measures, STORE: _at(spec, STORE)[0] is not None}
+    wanted.update({path: bool(spec["resources"][f"{mode}_workers"]) for mode, path in WORKERS.items()})
     return [path for path, is_used in wanted.items() if is_used]
 
 

@@ -18,6 +18,7 @@ from ..json_types import JsonObject
 from ..schema.json_form import mapping, nullable
 from . import older_forms
 from .cluster import CLUSTER, OLDER
+from .layouts.schema import JOB2
 from .rules import readers
 from .schema import JOB
 
@@ -26,11 +27,40 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def job_file() -> JsonObject:
     """Return the JSON Schema of a job file in all its forms."""
-    job, complete = {"$ref": "#/$defs/job"}, {"$ref": "#/$defs/complete"}
-    part = _job()
+    second = {"anyOf": [{"required": [key]} for key in ("schema", "engine", "roles")]}
+    base = {"properties": {"base": second}, "required": ["base"]}
+    return {
+        "$schema": DIALECT,
+        "title": "srt.slurm job file",
+        "type": "object",
+        "if": {"required": ["job"], "maxProperties": 1},
+        "then": {"properties": {"job": {"$ref": "#/$defs/document"}}},
+        "else": {"$ref": "#/$defs/document"},
+        "$defs": {
+            "document": {
+                "type": "object",
+                "if": {"anyOf": [*second["anyOf"], base]},
+                "then": _document("2", _job2(), beside={"schema": JOB2.fields["schema"].schema()}),
+                "else": _document("", _job()),
+            },
+            "job": _job(),
+            "complete": JOB.complete(),
+            "job2": _job2(),
+            "complete2": {**JOB2.complete(), "required": ["name", "model"]},
+        },
+    }
+
+
+def _document(layout: str, part: JsonObject, beside: JsonObject | None = None) -> JsonObject:
+    """Return the JSON Schema of one job, or of a base with overrides, in the layout whose job is *part*.
+
+    :param layout: what the names of its definitions end in.
+    :param beside: further keys beside the base.
+    """
+    job, complete = {"$ref": f"#/$defs/job{layout}"}, {"$ref": f"#/$defs/complete{layout}"}
     names = [{"enum": list(part["properties"])}, *({"pattern": one} for one in part["patternProperties"])]
     overrides = {
-        "properties": {"base": job, "lock": {}},
+        "properties": {"base": job, "lock": {}, **(beside or {})},
         "patternProperties": {
             "^(x-|_)": {"description": "Holds an anchor for other keys."},
             "^override_.": {**job, "description": "What to change in the base; null deletes."},
@@ -42,16 +72,7 @@ def job_file() -> JsonObject:
         },
         "additionalProperties": False,
     }
-    document = {"type": "object", "if": {"required": ["base"]}, "then": overrides, "else": {"allOf": [job, complete]}}
-    return {
-        "$schema": DIALECT,
-        "title": "srt.slurm job file",
-        "type": "object",
-        "if": {"required": ["job"], "maxProperties": 1},
-        "then": {"properties": {"job": {"$ref": "#/$defs/document"}}},
-        "else": {"$ref": "#/$defs/document"},
-        "$defs": {"document": document, "job": part, "complete": JOB.complete()},
-    }
+    return {"if": {"required": ["base"]}, "then": overrides, "else": {"allOf": [job, complete]}}
 
 
 def cluster_file() -> JsonObject:
@@ -66,13 +87,21 @@ def cluster_file() -> JsonObject:
     return {"$schema": DIALECT, "title": "srt.slurm cluster file", **nullable(schema), **both}
 
 
+SWEEP = {"type": ["object", "null"], "description": "Parameters and their values; one job for each combination."}
+
+
+def _job2() -> JsonObject:
+    """Return the JSON Schema of one job in the second layout that may lack keys."""
+    job = JOB2.schema()
+    job["properties"]["sweep"] = SWEEP
+    job["properties"]["lock"] = _deprecated("Leave it out.")
+    return job
+
+
 def _job() -> JsonObject:
-    """Return the JSON Schema of one job that may lack keys."""
+    """Return the JSON Schema of one job in the first layout that may lack keys."""
     job = JOB.schema()
-    job["properties"]["sweep"] = {
-        "type": ["object", "null"],
-        "description": "Parameters and their values; one job for each combination.",
-    }
+    job["properties"]["sweep"] = SWEEP
     for path, new in [*((old, ".".join(new)) for old, new in older_forms.MOVED), *older_forms.REPLACED.items()]:
         _add_older(job, path, new)
     typed = {"required": ["type"]}

@@ -52,7 +52,7 @@ def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObj
 
     The values are validated afterwards, at their new path and with their original line.
     """
-    work = _Work(job, source)
+    work = Work(job, source)
     work.rename_dashes(schema, work.job, ())
     work.drop_lock()
     for old, new in MOVED:
@@ -64,7 +64,9 @@ def modernise(job: JsonObject, source: Source, schema: Section) -> tuple[JsonObj
     return work.job, work.source, work.notes
 
 
-class _Work:
+class Work:
+    """A raw job in which keys are moved: ``job``, the ``source`` of its lines, and ``notes`` on what was moved."""
+
     def __init__(self, job: JsonObject, source: Source) -> None:
         self.job, self.source = copy.deepcopy(job), source
         self.notes: list[str] = []
@@ -138,7 +140,8 @@ class _Work:
                 self.rename_dashes(field.type, value[key], (*path, key))
 
     def drop_lock(self) -> None:
-        """Drop the extra key of a lock file, or of the config.yaml of a run directory."""
+        """Drop the extra keys of a lock file, or of the config.yaml of a run directory."""
+        recorded = self.has(("lock",))
         if self.has(("lock",)):
             if own_lock(self.job):
                 self.say(("lock",), "is of an earlier run. The notes of the rollup say what differs.")
@@ -149,6 +152,9 @@ class _Work:
         if isinstance(record, dict) and set(record) <= set(KEPT):
             self.say(("cluster",), "is the cluster file of an earlier run. The current one is used instead.")
             del self.job["cluster"]
+            recorded = True
+        if recorded:
+            self.job.pop("layout", None)  # that of the file that the record was made of
 
     def router(self) -> None:
         """Replace ``use_sglang_router``, which selected the frontend before ``frontend.type`` existed."""

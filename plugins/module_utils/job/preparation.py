@@ -16,6 +16,8 @@ from ..json_types import JsonObject
 from ..services import dynamo_install
 from ..services.base import Service
 from ..services.exporters import EXPORTERS
+from ..services.generic import GENERIC
+from ..topology.modes import LONG_MODE
 
 SCRIPT_DIGEST = "setup_script_sha256"  # in the planned spec, if the script could be read
 
@@ -44,7 +46,7 @@ def services(spec: JsonObject) -> list[Service]:
     """Return the side services of the job."""
     parts = (FRONTENDS[spec["frontend"]["type"]], BACKENDS[spec["backend"]["type"]])
     own = [service for part in parts for service in part.services if service.wanted(spec)]
-    return [*own, *([EXPORTERS] if EXPORTERS.wanted(spec) else [])]
+    return [*own, *(service for service in (EXPORTERS, GENERIC) if service.wanted(spec))]
 
 
 def problems(spec: JsonObject) -> list[Finding]:
@@ -61,13 +63,14 @@ def _idle_mounts(spec: JsonObject) -> list[str]:
     """Return the keys of mounts that have no effect because the job does not run in a container."""
     if spec["cluster"]["container_runtime"] != "none":
         return []
-    return [key for key in ("extra_mount", "container_mounts") if spec[key]]
+    images = [f"backend.{long}_container" for long in LONG_MODE.values() if spec["backend"][f"{long}_container"]]
+    return [*(key for key in ("extra_mount", "container_mounts") if spec[key]), *images]
 
 
 def notes(spec: JsonObject) -> list[str]:
     """Return notes on the preparation."""
     found = [note for service in services(spec) for note in service.notes(spec)]
-    if spec["infra"]["etcd_nats_dedicated_node"] and not any(one is not EXPORTERS for one in services(spec)):
+    if spec["infra"]["etcd_nats_dedicated_node"] and not any(one not in (EXPORTERS, GENERIC) for one in services(spec)):
         idle = f"frontend {spec['frontend']['type']} needs neither, so that node stays idle."
         found.append(f"infra.etcd_nats_dedicated_node: {idle}")
     if spec["observability"]["enable_otel"] and not spec["observability"]["otel_endpoint"]:

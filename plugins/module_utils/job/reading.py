@@ -9,12 +9,13 @@ import os
 from collections.abc import Sequence
 
 from ..failures import Error, Problem, SpecError
-from ..json_types import Json, KeyPath
+from ..json_types import Json, JsonObject, KeyPath
 from ..schema.source import NOWHERE, Source, load_yaml
 from ..schema.spelling import spelt
 from ..schema.types import kind_of
+from .changes import NO_CHANGES
 from .cluster import FILE_NAME
-from .selection import Variant, split_selector
+from .selection import BASE, Variant, split_selector
 from .variants import Expanded, expand
 
 
@@ -22,12 +23,15 @@ class Document:
     """One job file as it was read: the raw *job*, the lines of its values, and the selector of its variants.
 
     :param problems: why the file could not be read, if it could not.
+
+    ``changes`` are what run options set in its jobs.
     """
 
     def __init__(
         self, job: Json, source: Source = NOWHERE, selector: str | None = None, problems: Sequence[Problem] = ()
     ) -> None:
         self.job, self.source, self.selector, self.problems = job, source, selector, problems
+        self.changes = NO_CHANGES
 
     def expand(self) -> Expanded:
         """Return its :class:`~.variants.Expanded` jobs."""
@@ -43,7 +47,16 @@ class Document:
             remedy = "A job is a mapping with name, model, resources and more."
             text = f"is {kind_of(job) if job else 'empty'}."
             raise SpecError([self.source.problem(path, "wrong_type" if job else "missing", text, remedy)])
-        return expand(job, source, self.selector)
+        return self._expanded(job, source)
+
+    def _expanded(self, job: JsonObject, source: Source) -> Expanded:
+        """Return the jobs of *job* with the problems of the file, which hide none of theirs."""
+        faults = self.source.faults
+        try:
+            found = expand(*schema_within(job, source), self.selector, self.changes)
+        except SpecError as error:
+            raise SpecError([*faults, *error.problems]) from None
+        return found._replace(problems=[*faults, *found.problems])
 
     @property
     def name(self) -> str:
@@ -60,6 +73,19 @@ class Document:
         if found.problems:
             raise SpecError(found.problems)
         return found.variants
+
+
+def schema_within(document: JsonObject, source: Source) -> tuple[JsonObject, Source]:
+    """Return (document, source) with a ``schema`` that stands beside ``base`` in it, so that all its jobs have it."""
+    base = document.get(BASE)
+    if "schema" not in document or not isinstance(base, dict):
+        return document, source
+    number = document["schema"]
+    if base.get("schema", number) != number:
+        text = f"is {base['schema']}, and {number} beside base."
+        raise SpecError([source.problem((BASE, "schema"), "conflict", text, "Keep the one beside base.")])
+    rest = {key: value for key, value in document.items() if key != "schema"}
+    return {**rest, BASE: {"schema": number, **base}}, source.copied(("schema",), (BASE, "schema"))
 
 
 def absolute(path: str) -> str:

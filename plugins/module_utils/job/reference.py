@@ -17,6 +17,8 @@ from ..schema.types import ListOf, plain
 from ..topology.placeholders import NAMES
 from . import json_schema
 from .cluster import CLUSTER
+from .layouts import places
+from .layouts.schema import JOB2
 from .schema import JOB
 
 INTRO = f"""\
@@ -95,6 +97,7 @@ def documents() -> dict[str, str]:
     """Return ``{file name: text}`` of the generated documents."""
     return {
         "job-reference.md": page(),
+        "job-reference-2.md": second_page(),
         "run-options.md": run_options_page(),
         "metrics.md": metrics_page(),
         "job.schema.json": json.dumps(json_schema.job_file(), indent=2) + "\n",
@@ -132,6 +135,25 @@ def page() -> str:
     parts += _section(CLUSTER, "", heading=False)
     return "".join(parts)
 
+
+SECOND = """\
+<!-- Written by bin/make-job-reference from the schema; do not edit. -->
+# Job files in the second layout
+
+The keys of a job file with `schema: 2`. [recipes.md](recipes.md) says how both layouts relate, and what of the public
+recipes is not built yet. What the first layout says in the same words is in [job-reference.md](job-reference.md), as is
+everything that holds for both: overrides, sweeps, paths, mounts and the cluster file.
+
+# Job
+"""
+
+
+def second_page() -> str:
+    """Return the reference page of the second layout: what differs from the first."""
+    return "".join([SECOND, *_section(JOB2, "", known=JOB)])
+
+
+NAMES_2 = {old: new for new, old in places.FRONTENDS.items()}
 
 RUN_OPTIONS = """\
 <!-- Written by bin/make-job-reference from the table of run options; do not edit. -->
@@ -172,8 +194,9 @@ def _default_of(option: run_options.Option) -> str:
     return "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
 
 
-def _section(section: Section, path: str, heading: bool = True) -> Iterator[str]:
-    """Yield the table of *section*, then those of the sections in it."""
+def _section(section: Section, path: str, heading: bool = True, known: Section | None = None) -> Iterator[str]:
+    """Yield the table of *section*, then those of the sections in it; those of *known* are on the other page."""
+    elsewhere = [field.type for field in known.fields.values()] if known else []
     if path and heading:
         yield f"\n## {path}\n"
     if section.doc and path:
@@ -185,16 +208,22 @@ def _section(section: Section, path: str, heading: bool = True) -> Iterator[str]
         shown, inner = _escaped(type_.name), isinstance(type_, (Section, Variants))
         item = type_.item if isinstance(type_, ListOf) else type_
         if isinstance(item, (Section, Variants)):
-            below.append((name, item))
+            other = any(field.type is one for one in elsewhere)
+            if not other:
+                below.append((name, item))
             many = "" if item is type_ else "list, "
-            shown = f"{many}see [{name}](#{name.replace('.', '').lower()})"
+            page = "job-reference.md" if other else ""
+            shown = f"{many}see [{name}]({page}#{name.replace('.', '').lower()})"
         yield f"| `{key}` | {shown} | {_default(field, inner)} | {_escaped(field.doc)} |\n"
     for name, part in below:
         if isinstance(part, Variants):
             yield f"\n## {name}\n\nThe keys depend on `{part.key}`: {', '.join(part.sections)}"
             yield f" (default {part.default}).\n"
             for word, one in part.sections.items():
-                served = f" Frontends: {', '.join(BACKENDS[word].frontends)}." if word in BACKENDS else ""
+                names = [
+                    NAMES_2.get(one, one) if known else one for one in getattr(BACKENDS.get(word), "frontends", ())
+                ]
+                served = f" Frontends: {', '.join(names)}." if names else ""
                 yield f"\n### {name}: {word}\n" + (f"\n{served.strip()}\n" if served else "")
                 yield from _section(one, f"{name}.{word}", heading=False)
         else:

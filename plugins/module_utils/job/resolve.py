@@ -19,9 +19,10 @@ from ..schema.section import Checker
 from ..schema.source import Source
 from ..schema.text import to_yaml
 from ..secrets import references
-from . import idle_keys, inputs, preparation, reporting, rules
+from . import idle_keys, inputs, layouts, preparation, reporting, rules
 from .allocation_request import AllocationRequest, allocation_request, metadata
 from .cluster import Cluster, apply_cluster
+from .layouts.reading import Reading, told
 from .older_forms import modernise, own_lock
 from .origins import Origins
 from .paths import Environment
@@ -114,10 +115,34 @@ def resolve(
     :param given: keys set on the command line, ``{path: option name}``.
     :param secrets: how secret values are replaced; by default they are kept.
     """
-    lock = own_lock(job)
-    job, source, notes = modernise(job, source, JOB)
+    reading = layouts.read(job, source)
+    try:
+        return _resolve(reading, own_lock(job), cluster, environment, planner, given, secrets)
+    except SpecError as error:
+        known = {(one["file"], one["path"]) for one in reading.problems}
+        said = list(reading.problems)
+        others = [one for one in error.problems if one not in reading.problems]
+        said += [told(one, reading.words) for one in others if (one["file"], one["path"]) not in known]
+        said.sort(key=_order)
+        raise SpecError(said, **{key: value for key, value in error.evidence.items() if key != "problems"}) from None
+
+
+def _resolve(
+    reading: Reading,
+    lock: Json,
+    cluster: Cluster,
+    environment: Environment,
+    planner: Callable[[JsonObject], _Planned],
+    given: Mapping[KeyPath, str] | None,
+    secrets: Secrets | None,
+) -> Resolved[_Planned]:
+    """Return what :func:`resolve` does for a job that its layout's reader has read."""
+    job, source, notes = modernise(reading.job, reading.source, JOB)
     own = job
     checker = Checker(source, PLACES)
+    checker.problems += reading.problems
+    checker.wrong |= reading.wrong
+    checker.meant |= reading.wrong
     job, lent = apply_cluster(_without_run_options(job, checker), cluster)
     if job.get("reporting") and cluster.settings["reporting"] and ("reporting",) not in lent:
         notes = [*notes, f"reporting: the job's own replaces that of {cluster.path} as a whole."]
@@ -130,9 +155,11 @@ def resolve(
     spec = checker.check(JOB, job)
     if spec is None:
         raise_problems(checker.problems)
+    if reading.layout != 1:
+        spec["layout"] = reading.layout  # in whose words plans speak
     notes = notes + _examine(spec, job, cluster, checker, environment, planner)
     raise_problems(checker.problems)
-    for key in ("reporting", "faults"):
+    for key in ("reporting", "faults", "services"):
         if not spec[key]:
             del spec[key]
     hidden = secrets.conceal(spec) if secrets else {}
@@ -143,6 +170,7 @@ def resolve(
     notes = notes + inputs.chat_notes(with_files, here_only=True)
     notes += rules.notes(spec) + preparation.bare_notes(job, spec, cluster.kept()["container_runtime"])
     notes += idle_keys.notes(own, with_files, planner, notes)
+    notes = [*reading.notes, *map(reading.spoken, notes)]
     return Resolved(spec, origins.table(), notes, hidden, planned, lock)
 
 
@@ -170,7 +198,8 @@ def _examine(
     wrong, bad = set(checker.wrong), bool(checker.problems)
     if wrong:
         rest = Checker(places=PLACES)
-        spec = rest.check(JOB, without(job, wrong))
+        layout = {key: spec[key] for key in ("layout",) if key in spec}
+        spec = {**rest.check(JOB, without(job, wrong)), **layout}
         wrong |= rest.wrong
     spec["cluster"] = cluster.kept()
     problems, notes = rules.examine(spec, wrong, environment, planner, fit=bad)
@@ -202,7 +231,11 @@ def without(job: JsonObject, paths: Iterable[KeyPath]) -> JsonObject:
 def raise_problems(problems: Collection[Problem]) -> None:
     """Raise SpecError for *problems*, if any, sorted by file and line."""
     if problems:
-        raise SpecError(sorted(problems, key=lambda one: (str(one.get("file")), one.get("line") or 0)))
+        raise SpecError(sorted(problems, key=_order))
+
+
+def _order(problem: Problem) -> tuple[str, int]:
+    return str(problem.get("file")), problem.get("line") or 0
 
 
 def describe(

@@ -9,7 +9,7 @@ from .. import backends, benchmarks, frontends
 from ..schema.places import known_places
 from ..schema.section import TEXTS, Field, Section, optional, port
 from ..schema.types import Bool, Choice, Float, Int, ListOf, MapOf, Option, Str, Time
-from ..services import dynamo, kvbm
+from ..services import dynamo, generic, kvbm
 from ..services.nats_etcd import NatsEtcd
 from . import fault_policy
 from .common_fields import DIRECTIVES, HEALTH_CHECK, NO_EFFECT, REPORTING
@@ -244,6 +244,7 @@ JOB = Section(
         ),
         "health_check": Field(HEALTH_CHECK, None, "How long to wait for the service."),
         "faults": optional(fault_policy.SECTION, "What happens when a worker or a frontend is lost."),
+        "services": Field(ListOf(generic.SECTION), [], "Programs of the job's own beside the service."),
         "infra": Field(Section("infra", NatsEtcd.fields), None, "NATS and etcd."),
         "observability": Field(OBSERVABILITY, None, "Traces and metrics."),
         "telemetry": Field(TELEMETRY, None, "Power readings."),

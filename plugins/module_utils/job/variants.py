@@ -19,6 +19,7 @@ from ..schema.merge import deep_merge
 from ..schema.source import Source, dotted
 from ..schema.spelling import bare, is_number
 from ..schema.words import nearest
+from .changes import NO_CHANGES, Changes
 from .selection import BASE, OVERRIDE, ZIP, Selector, Variant
 
 # The file, line and path of a problem.
@@ -363,16 +364,19 @@ class Expanded(NamedTuple):
     parameters: dict[str, JsonObject]
 
 
-def expand(document: Json, source: Source, selector: str | None = None) -> Expanded:
+def expand(document: Json, source: Source, selector: str | None = None, changes: Changes = NO_CHANGES) -> Expanded:
     """Return the :class:`Expanded` jobs of any job file: one job, overrides, a sweep, or sweeps in overrides.
 
     SpecError if no job can be made; Error if *selector* matches nothing.
+
+    :param changes: what to change in each raw job before its sweep is filled in.
     """
     found: list[Variant] = [("", document, source)]
     problems: list[Problem] = []
     wanted = Selector(selector, override_names(document) if has_overrides(document) else None, source.file)
     if has_overrides(document):
         found, problems = override_variants(document, source, wanted)
+    found = changes.made_in(found)
     variants: list[Variant] = []
     parameters: dict[str, JsonObject] = {}
     idle: dict[Place, Problem] = {}

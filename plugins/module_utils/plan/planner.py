@@ -18,6 +18,7 @@ from ..holder import fatal_lines
 from ..job import fault_policy as faults
 from ..job import inputs, preparation
 from ..job.allocation_request import allocation_request, hardware, node_count
+from ..job.layouts import in_words
 from ..json_types import JsonObject
 from ..plan_file import (
     IMAGINARY_ID,
@@ -32,6 +33,7 @@ from ..plan_file import (
     Step,
     imaginary_nodes,
 )
+from ..services.generic import GENERIC
 from ..topology.layout import Layout, Placed
 from ..topology.layout_builder import build_layout
 from ..topology.step import DraftStep, MadeOf, one_file
@@ -150,7 +152,7 @@ class Planner:
             "digests": {"allocation": allocation_request(spec)["digest"], "serving": self.serving_digest},
             "holder_node": next(iter(layout.addresses)),
             "frontend_url": layout.public_url,
-            "notes": [*self._spec_notes(), *inputs.notes(spec), *self._node_notes(layout, steps)],
+            "notes": [in_words(note, spec) for note in self._notes(layout, steps)],
         }
         return plan, {**made_of, **made_of_points}
 
@@ -168,6 +170,9 @@ class Planner:
         if profiled:
             found["profiling"] = profiled
         return found
+
+    def _notes(self, layout: Layout, steps: Iterable[Step]) -> list[str]:
+        return [*self._spec_notes(), *inputs.notes(self.spec), *self._node_notes(layout, steps)]
 
     def _node_notes(self, layout: Layout, steps: Iterable[Step]) -> list[str]:
         """Return the notes about nodes, ports and pages of metrics."""
@@ -189,6 +194,7 @@ class Planner:
         """Make everything of the plan on imaginary nodes apart from its notes, to see what of the spec is read."""
         steps, _files, _origins = self._imaginary_service
         self._points(self.imaginary_layout)
+        self._fatal_lines(self.imaginary_layout)
         self._checks(self.imaginary_layout, [step["name"] for step in steps if step["kind"] == "worker"])
         _patience_s(self.spec)
 
@@ -215,6 +221,11 @@ class Planner:
         """Return the file of the known log lines of this service; it is not part of any step's digest."""
         programs = [one.log_lines for one in (self.backend, self.frontend, *self.services)]
         programs += [nginx.LINES] if layout.nginx else []
+        health = self.spec["health_check"]
+        if health["fatal_log_markers"]:
+            programs.append(log_lines.LogLines(markers=tuple(health["extra_fatal_log_patterns"])))
+        else:
+            programs = [one._replace(markers=()) for one in programs]
         return one_file(fatal_lines.FILE, log_lines.to_text(programs))
 
     def _points(self, layout: Layout) -> tuple[list[PlanPoint], list[PlanFile], MadeOfSteps]:
@@ -222,7 +233,7 @@ class Planner:
         drafts = repeats.expand(self.benchmark.points(layout), self.spec["benchmark"], self.benchmark)
         files = self.benchmark.files(layout) if drafts else []
         steps = [draft["step"] for draft in drafts]
-        profiled = profiling.client_environment(layout)
+        profiled = {**GENERIC.client_environment(layout), **profiling.client_environment(layout)}
         scraped = scraping.groups(layout, self.backend) if drafts else {}
         files += scraping.files(scraped)
         scraping.join(steps, scraped, layout)
@@ -265,9 +276,9 @@ def origins_of(steps: Iterable[DraftStep]) -> MadeOfSteps:
 
 
 def link(steps: Iterable[Step], variables: Set[str], names: list[str]) -> None:
-    """Make each of *steps* that has one of *variables* depend on the steps *names*."""
+    """Make each of *steps* that has one of *variables* depend on the steps *names*, unless it starts beside them."""
     for step in steps:
-        if not variables.isdisjoint(step["env"]):
+        if step["tier"] != "head_infra" and not variables.isdisjoint(step["env"]):
             step["needs"] = step["needs"] + names
 
 

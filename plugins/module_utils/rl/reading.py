@@ -137,6 +137,8 @@ def file_layer(path: str) -> Layer:
     """Return the settings of a YAML file, at its top or below ``rl``; SpecError if it is unusable."""
     path = os.path.abspath(os.path.expanduser(path))
     content, source = load_yaml(path)
+    if source.faults:
+        raise SpecError(source.faults)
     under: tuple[str, ...] = ()
     if isinstance(content, dict) and "rl" in content:
         outside = sorted(str(key) for key in content if key != "rl")

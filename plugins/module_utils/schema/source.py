@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 from ..failures import Code, Error, Problem, SpecError
 from ..json_types import Json, KeyPath
+from .nodes import alike
 
 # The file and the line (from 1) of a key or a value; None if unknown.
 Place = tuple[Optional[str], Optional[int]]
@@ -25,13 +26,18 @@ class Source:
     ``keys`` and ``values`` map a path (tuple of keys and indexes) to ``(file, line)``. A path that is
     absent has the line of its nearest parent. ``texts`` is ``{path: text}``: how the numbers are written.
     ``borrowed`` maps a path whose value comes from another document to ``(that document's Source, path in it)``:
-    problems with such a value are reported against the other document.
+    problems with such a value are reported against the other document. ``written`` maps the path of a value that a
+    reader has moved to its path in the file: problems name that. ``faults`` are the problems of the document that do
+    not keep it from being read, ``notes`` what its reader should know.
     """
 
     def __init__(self, file: str | None = None, keys: Places | None = None, values: Places | None = None) -> None:
         self.file, self.keys, self.values = file, keys or {}, values or {}
         self.texts: dict[KeyPath, str] = {}
         self.borrowed: dict[KeyPath, tuple[Source, KeyPath]] = {}
+        self.written: dict[KeyPath, KeyPath] = {}
+        self.faults: list[Problem] = []
+        self.notes: list[str] = []
 
     def put_key(self, path: KeyPath, line: int, file: str | None = None) -> None:
         """Record the line of the key at *path*; *file* if it is not the document's own."""
@@ -74,10 +80,26 @@ class Source:
             place = self.values.get(tuple(path))
             if place and there != tuple(path):  # this document refers to what the other one defines
                 user = f"{os.path.basename(place[0] or 'the job')}:{place[1]}"
-                text = f"{text.rstrip('.')} (used by {dotted(path)}, {user})."
+                text = f"{text.rstrip('.')} (used by {self.name(path)}, {user})."
             return source.problem(there, code, text, remedy, on_key)
         file, line = self.where(path, on_key)
-        return {"file": file, "line": line, "path": dotted(path), "code": code, "problem": text, "remedy": remedy}
+        return {"file": file, "line": line, "path": self.name(path), "code": code, "problem": text, "remedy": remedy}
+
+    def name(self, path: Sequence[str | int]) -> str:
+        """Return *path* as the file has it, dotted."""
+        path = tuple(path)
+        for end in range(len(path), 0, -1) if self.written else ():
+            if path[:end] in self.written:
+                return dotted(self.written[path[:end]] + path[end:])
+        return dotted(path)
+
+    def given(self, path: KeyPath, by: str) -> None:
+        """Record that the value at *path* comes from *by*, such as an option, instead of the file."""
+        size = len(path)
+        for table in (self.keys, self.values):
+            for other in [one for one in table if one[:size] == path]:
+                del table[other]
+            table[path] = (by, None)
 
     def under(self, path: KeyPath) -> Source:
         """Return the source of the part of the document at *path*."""
@@ -99,7 +121,9 @@ class Source:
         keys, values = dict(self.keys), dict(self.values)
         for table in (keys, values):
             table.update({new + path[size:]: place for path, place in list(table.items()) if path[:size] == old})
-        return Source(self.file, keys, values)
+        copy = Source(self.file, keys, values)
+        copy.written = self.written
+        return copy
 
 
 NOWHERE = Source()
@@ -137,7 +161,10 @@ MOST_VALUES = 500000
 
 
 def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
-    """Return (document, Source) of YAML *text*; SpecError with the line when it is malformed or repeats a key."""
+    """Return (document, Source) of YAML *text*; SpecError with the line when it is malformed.
+
+    A key that is there twice is one of the source's ``faults``, or of its ``notes`` if both values are equal.
+    """
     # Planning must not need PyYAML on the submit host; only reading job and cluster files does.
     import yaml
 
@@ -152,7 +179,7 @@ def parse_yaml(text: str, file: str | None) -> tuple[Json, Source]:
             return None, index.source
         index.value(node, ())
         if index.problems:
-            raise SpecError(index.problems)
+            raise SpecError(sorted([*index.problems, *index.source.faults], key=lambda one: one["line"] or 0))
         document = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -259,6 +286,7 @@ class _Index:
         self.yaml, self.source, self.count = yaml, Source(file), 0
         self.problems: list[Problem] = []
         self.open: set[int] = set()
+        self.repeated: set[int] = set()  # keys that are reported; an alias repeats them
 
     def problem(self, node: Any, path: KeyPath, text: str, remedy: str | None, code: Code = "not_yaml") -> None:
         fault = _not_yaml(self.source.file, node.start_mark.line + 1, text)
@@ -323,7 +351,7 @@ class _Index:
                 several = isinstance(value_node, self.yaml.SequenceNode)
                 for one in reversed(value_node.value) if several else [value_node]:
                     self.merged(one, path)
-        seen: dict[str, int] = {}
+        seen: dict[str, tuple[int, Any]] = {}
         for key_node, value_node in node.value:
             if key_node.tag == MERGE:
                 continue
@@ -335,12 +363,21 @@ class _Index:
             key = key_node.value
             here = path + (key,)
             line = key_node.start_mark.line + 1
-            if key in seen:
-                text = f"appears twice, first in line {seen[key]}."
-                self.problem(key_node, here, text, "Keep one of them.", "duplicate")
-            seen[key] = line
+            if key in seen and id(key_node) not in self.repeated:
+                self.repeated.add(id(key_node))
+                self.twice(here, line, *seen[key], value_node)
+            seen[key] = (line, value_node)
             self.source.put_key(here, line)
             self.value(value_node, here)
+
+    def twice(self, path: KeyPath, line: int, first: int, before: Any, value: Any) -> None:
+        """Report the key at *path* in *line*, which has the value *before* in the line *first* too."""
+        text = f"appears twice, first in line {first}"
+        if alike(before, value):
+            self.source.notes.append(f"{self.source.file}:{line}: {dotted(path)} {text}, with the same value.")
+            return
+        fault = _not_yaml(self.source.file, line, f"{text}, with another value.")
+        self.source.faults.append({**fault, "path": dotted(path), "code": "duplicate", "remedy": "Keep one of them."})
 
     def merged(self, node: Any, path: KeyPath) -> None:
         """Record the keys that ``<<`` brings in."""

@@ -20,7 +20,7 @@ from typing import TypeVar
 from ..failures import Code
 from ..json_types import Json, JsonObject
 from .json_form import PARAMETER, bounded, loose, nullable
-from .spelling import bare, is_number
+from .spelling import WrittenFloat, WrittenInt, bare, is_number
 from .words import nearest, normal
 
 # What YAML can make, and Ansible's reader of YAML too, but JSON cannot hold.
@@ -124,6 +124,8 @@ class Time(Str):
     name = "time limit"
 
     def coerce(self, value: Json) -> Json:
+        if isinstance(value, (WrittenInt, WrittenFloat)) and ":" in value.text:
+            value = value.text  # YAML 1.1 reads an unquoted 4:00:00 as a number, but what is written is plain
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             raise Unfit(
                 f"is the number {bare(value)}. YAML reads an unquoted 4:00:00 as a number. "

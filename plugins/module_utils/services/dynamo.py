@@ -23,6 +23,7 @@ SECTION = Section(
         "install": Field(Bool(), True, "Install dynamo in the container before workers start."),
         "version": Field(Str(), "0.8.0", "Version to install."),
         "hash": Field(Str(), None, "Commit to build and install."),
+        "git": Field(Str(), None, "Repository of that commit; default: that of dynamo."),
         "top_of_tree": Field(Bool(), False, "Build and install the newest commit."),
         "wheel": Field(Str(), None, "Version of the wheels to install from the cache."),
         "request_plane": Field(Choice("tcp", "nats", "http"), "tcp", "How requests reach workers."),

@@ -108,6 +108,8 @@ def problems(spec: JsonObject) -> list[Finding]:
         if not CARGO_LINE.fullmatch(line):
             problem = f"is {shown(line)}; expected a line of Cargo.toml."
             found.append((("dynamo", "cargo_patches", index), problem, "Write CRATE = ..., on one line."))
+    if dynamo["git"] and not dynamo["hash"]:
+        found.append((("dynamo", "git"), "needs dynamo.hash.", None))
     if not sources and not dynamo["version"].strip() and installs(spec):
         remedy = "Name a version, or leave it out for the default."
         found.append((("dynamo", "version"), "is empty, so nothing can be installed.", remedy))
@@ -154,6 +156,9 @@ def _build(layout: Layout) -> tuple[str, str]:
     dynamo = layout.spec["dynamo"]
     patches, private = dynamo["cargo_patches"] or [], ""
     commit = name = dynamo["hash"] or "HEAD"
+    repository = dynamo["git"] or REPOSITORY
+    if dynamo["git"]:  # another repository may have the same tags
+        name += "-of-" + hashlib.sha1(repository.encode()).hexdigest()[:8]
     if patches:
         name += "-patch-" + hashlib.sha1("\n".join(patches).encode()).hexdigest()[:8]
     if not dynamo["hash"]:
@@ -168,5 +173,6 @@ def _build(layout: Layout) -> tuple[str, str]:
         line = patch.replace("\\", "\\\\").replace("|", "\\|").replace("&", "\\&")
         program = shlex.quote(f"s|^{crate} *=.*|{line}|")
         seds += f"      find . -name Cargo.toml -exec sed -i {program} {{}} +\n"
-    body = private + BUILD.format(cache=cache, pip=PIP, repository=REPOSITORY, commit=shlex.quote(commit), patches=seds)
+    repository = shlex.quote(repository)
+    body = private + BUILD.format(cache=cache, pip=PIP, repository=repository, commit=shlex.quote(commit), patches=seds)
     return body, f"commit {name}"

@@ -16,6 +16,7 @@ from ..failures import SpecError
 from ..files import write_text_atomic
 from ..holder.lease import LEASE_S
 from ..job import inputs
+from ..job.layouts import in_words
 from ..job.preparation import with_content
 from ..json_types import JsonObject
 from ..plan.mounts import listed
@@ -117,7 +118,10 @@ class Rehearsal:
 
     def text(self) -> str:
         """Return the text about the job for the user."""
-        parts = [("nodes, GPUs and ports", node_map(self.plan)), ("the job", resolved(self.spec, self.origins))]
+        parts = [
+            ("nodes, GPUs and ports", node_map(self.plan)),
+            ("the job", in_words(resolved(self.spec, self.origins), self.spec)),
+        ]
         parts.append(("notes", "".join(f"{note}\n" for note in [*self.notes, *self.plan["notes"]])))
         parts.append(("sbatch_script.sh", self.script))
         parts += [(one["path"], one["content"]) for one in self.configs()]
@@ -130,7 +134,8 @@ class Rehearsal:
 
     def printable(self, step: Step) -> str:
         """Return the srun line of *step*, its environment and its options, each with its origin."""
-        known = remarks(self.made_of[step["name"]], self.places)
+        made_of = remarks(self.made_of[step["name"]], self.places)
+        known = {name: in_words(text, self.spec) for name, text in made_of.items()}
         return srun.printable(step, IMAGINARY_ID, self.plan["run_dir"], known)
 
     def point_lines(self) -> str:

@@ -21,6 +21,7 @@ from ..plan_file import Check, Expectation, Plan, lost_steps, plan_of
 from . import own_checks
 from .evidence import step_error
 from .image_import import Imports
+from .log_markers import Markers
 
 ARGUMENT_SPEC = {
     "plan_path": {"type": "path"},
@@ -87,17 +88,10 @@ def wait_for(
     wait_id, known = uuid.uuid4().hex, None  # a wait of its own: what was healthy before a restart does not count
     planned, where, lost = checks, nodes_of(checks, plan), without_node(plan)
     checks = without(planned, lost, plan)
-    imports = Imports(plan["steps"], plan["run_dir"])
+    imports, markers = Imports(plan["steps"], plan["run_dir"]), Markers(plan)
     while True:
-        left_s = allowed_s - (time.monotonic() - began)
-        answer = talk.request(
-            "wait",
-            wait_id=wait_id,
-            checks=checks,
-            guard=guard,
-            slice_s=max(0.05, min(slice_s, left_s)),
-            known=known,
-        )
+        pause_s = max(0.05, min(slice_s, allowed_s - (time.monotonic() - began)))
+        answer = talk.request("wait", wait_id=wait_id, checks=checks, guard=guard, slice_s=pause_s, known=known)
         records, known = answer["checks"], driver.known_of(answer)
         importing = imports.look(answer["steps"])  # neither does a worker load then, nor a suspended one
         allowed_s = timeout_s + driver.recently_paused_s(answer, time.monotonic() - began) + imports.passed_s
@@ -123,6 +117,7 @@ def wait_for(
             if outcome["elapsed_s"] >= quiet_s:
                 ctx.progress(f"{len(records)}/{len(records)} ready after {outcome['elapsed_s']:.1f} s")
             return dict(outcome, changed=False)
+        markers.look(answer["steps"])
         if answer["ending"]:
             raise ending_error(talk, answer["ending"], **outcome)
         if not ctx.controller_alive():

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..entry import Context
 from ..failures import Error, Problem, SpecError, format_problem
+from ..job.changes import changes_of
 from ..job.cluster import FILE_NAME, Cluster, find_cluster_file, load_cluster
 from ..job.paths import Environment
 from ..job.reading import Document, common_name, read_jobs
@@ -27,6 +28,8 @@ ARGUMENT_SPEC = {
     "job_file": {"type": "path"},
     "cluster_file": {"type": "path"},
     "setup_script": {"type": "str"},
+    "set": {"type": "raw"},
+    "unset": {"type": "raw"},
     "job_tags": {"type": "list", "elements": "str", "default": []},
     "check_paths": {"type": "bool", "default": True},
     "output_dir": {"type": "path"},
@@ -96,7 +99,9 @@ def answer(params: JsonObject, ctx: Context | None, given: Given | None = None) 
         raise SpecError(problems)
     cluster = load_cluster(find_cluster_file(params.get("cluster_file")))
     jobs = Jobs(params, ctx, given, cluster, request)
+    changes = changes_of(params)
     for document in documents:
+        document.changes = changes
         jobs.read(document)
     wrong = unique([*problems, *(jobs.problems if cluster.path else beside(jobs.problems))])
     if problems or not (params.get("partial") and jobs.jobs):
@@ -147,6 +152,7 @@ class Jobs:
 
     def read(self, document: Document) -> None:
         """Add the jobs of *document*, and its problems."""
+        self.notes += document.source.notes
         try:
             found = document.expand()
         except SpecError as error:

@@ -52,6 +52,8 @@ def table(plan: Plan, waiting: Iterable[Step], records: Mapping[str, StepRecord]
 
     checks = [*(plan.get("checks") or ()), *needs(nodes, plan)]
     for check in checks:
+        if not check["port"]:  # a log or a file
+            continue
         add(by_address.get(check["host"]), check["port"], first_step(check), True)
     for process in plan.get("processes") or ():
         for port in (process.get("ports") or {}).values():

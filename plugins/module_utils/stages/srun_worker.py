@@ -169,7 +169,8 @@ class _Stage:
         """Wait for the steps' own checks; the time counts from the begin of their tasks."""
         checks = [check for step in self.steps for check in step.get("ready") or []]
         wait_id, imports = uuid.uuid4().hex, Imports(self.steps, self.run_dir)
-        until = latest = time.monotonic() + self.params["wait_timeout_s"]
+        patience_s = max([self.params["wait_timeout_s"], *(check.get("patience_s") or 0.0 for check in checks)])
+        until = latest = time.monotonic() + patience_s
         while checks:
             answer = self.driver.request(
                 "wait",
@@ -186,7 +187,7 @@ class _Stage:
             line, importing = waiting_line(answer["checks"]), imports.look(answer["steps"])
             self.ctx.progress("; ".join(filter(None, (line, importing))))
             until = latest + imports.passed_s
-            self._check_time(until, f"{line}, after {self.params['wait_timeout_s']:g} s.", checks=answer["checks"])
+            self._check_time(until, f"{line}, after {patience_s:g} s.", checks=answer["checks"])
 
     def _check_time(self, until: float, msg: str, **evidence: Json) -> None:
         if not self.ctx.controller_alive():

@@ -116,8 +116,9 @@ def http_check(
     expect: Iterable[Expectation] = (),
     after: Iterable[str] = (),
     listing: Listing | None = None,
+    status: int = 200,
 ) -> Check:
-    """Return a check that polls ``http://host:port/path`` until the response has status 200 and is as expected."""
+    """Return a check that polls ``http://host:port/path`` until the response has *status* and is as expected."""
     check: Check = {
         "name": name,
         "kind": "http",
@@ -127,7 +128,7 @@ def http_check(
         "path": path,
         "headers": dict(headers or {}),
         "body": body,
-        "status": [200],
+        "status": [status],
         "timeout_s": timeout_s,
         "expect": list(expect),
         "steps": list(steps),
@@ -155,6 +156,32 @@ def tcp_check(
         check["greets"] = True
     if live:
         check["live"] = live
+    return check
+
+
+def log_check(name: str, path: str, pattern: str, steps: Iterable[str]) -> Check:
+    """Return a check that the log at *path* has a line that matches *pattern*."""
+    return _local(name, "log", path, steps, pattern)
+
+
+def file_check(name: str, path: str, steps: Iterable[str]) -> Check:
+    """Return a check that the file at *path*, on shared disk, is there."""
+    return _local(name, "file", path, steps)
+
+
+def _local(name: str, kind: str, path: str, steps: Iterable[str], pattern: str | None = None) -> Check:
+    check: Check = {
+        "name": name,
+        "kind": kind,
+        "host": "",
+        "port": 0,
+        "path": path,
+        "timeout_s": 5,
+        "steps": list(steps),
+        "after": [],
+    }
+    if pattern is not None:
+        check["pattern"] = pattern
     return check
 
 

@@ -104,7 +104,7 @@ def test_problems_inside_its_tables_are_its_own(tmp_path):
 default_time_limit: "4:00:00"
 default_health_check: {max_atempts: 3, interval_seconds: 0}
 default_sbatch_directives:
-  time: 4:00:00
+  time: 240
   mem: [1]
 reporting: {s3: {buket: x}}
 """
@@ -214,3 +214,38 @@ def test_a_configs_dir_that_everybody_can_write_to_is_refused(tmp_path):
 def test_named_file_must_exist(given, environ):
     with pytest.raises(Error, match="/nope/x"):
         find_cluster_file(given, environ, "/")
+
+
+def test_what_came_with_the_second_layout(tmp_path):
+    text = "default_gpu_type: mi355x\nvisible_devices_env: ROCR_VISIBLE_DEVICES\npreflight: false\ngpus_per_node: 8\n"
+    cluster = load(tmp_path, text)
+    assert any("preflight: it has no effect" in note for note in cluster.notes)
+    job = jobs.raw(backend={"type": "sglang"}, resources={"gpu_type": None, "gpus_per_node": None})
+    spec = jobs.spec_of(job, cluster=cluster)
+    assert spec["resources"]["gpu_type"] == "mi355x"
+    env = jobs.step(jobs.plan_of(spec), "prefill_0")["env"]
+    assert env["ROCR_VISIBLE_DEVICES"] == "0,1,2,3" and "CUDA_VISIBLE_DEVICES" not in env
+
+
+def test_what_is_not_built_is_refused_with_the_reason(tmp_path):
+    text = """\
+gpu_sbatch_directive: gres
+accelerator_vendor: amd
+default_host_setup: {commands: [x]}
+launcher: docker
+docker_args: []
+"""
+    found = told(tmp_path, text)
+    assert [(line, path) for line, path, _text in found] == [
+        (1, "gpu_sbatch_directive"),
+        (2, "accelerator_vendor"),
+        (3, "default_host_setup"),
+        (4, "launcher"),
+    ]
+    assert "AMD's fork" in found[0][2] and "use_gpus_per_node_directive: false" in found[0][2]
+
+
+def test_a_repeated_key_hides_no_other_problem(tmp_path):
+    found = told(tmp_path, "cluster: a\ncluster: b\nmodel_path: {}\n")
+    assert [(line, path) for line, path, _text in found] == [(2, "cluster"), (3, "model_path")]
+    assert any("appears twice" in note for note in load(tmp_path, "cluster: a\ncluster: a\n").notes)

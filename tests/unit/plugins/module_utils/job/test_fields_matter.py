@@ -36,6 +36,7 @@ SEARCH = {
 TRACE = {"benchmark.dataset_name": "trace", "benchmark.dataset_path": "/trace.jsonl"}
 # What only matters beside another setting: path -> what is set with it.
 WITH = {
+    "health_check.fatal_log_markers": VLLM,
     "frontend.nginx_session_affinity_header": {"frontend.nginx_session_affinity": True},
     "benchmark.colocate_with_frontend": {"benchmark.client_dedicated_node": True, "frontend.dedicated_node": True},
     "benchmark.dataset_path": {"benchmark.dataset_name": "custom"},
@@ -167,7 +168,7 @@ def test_the_switches_are_fields():
 RECORDED = ("cluster", "cloud")
 # Jobs that leave to the cluster file what it can give.
 OPEN = (
-    jobs.raw(model={"container": None}, resources={"gpus_per_node": None}),
+    jobs.raw(model={"container": None}, resources={"gpus_per_node": None, "gpu_type": None}),
     jobs.raw(model={"path": "odd_key", "container": "odd_key"}),
     jobs.raw(backend={"type": "sglang"}),
 )

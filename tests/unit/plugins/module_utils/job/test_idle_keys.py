@@ -28,7 +28,11 @@ COMBINATIONS = {
 FIELDS = list(leaves(JOB))
 OFF = (None, False, "none", [], {}, "", 0, "inf", "None")
 # They say how several workers, nodes or GPUs are used, and hold where there is only one.
-TRIVIAL = (("resources", "spread_workers"), ("backend", "set_cuda_visible_devices"))
+TRIVIAL = (
+    ("resources", "spread_workers"),
+    ("backend", "set_cuda_visible_devices"),
+    ("health_check", "fatal_log_markers"),  # an engine may have none
+)
 
 
 def planned(job):

@@ -95,9 +95,9 @@ def test_a_borrowed_value_is_reported_where_it_was_written():
 
 
 def test_repeated_key():
-    with pytest.raises(SpecError) as caught:
-        parse_yaml("a:\n  b: 1\n  b: 2\n", "f.yaml")
-    assert caught.value.problems[0]["line"] == 3 and caught.value.problems[0]["path"] == "a.b"
+    _document, source = parse_yaml("a:\n  b: 1\n  b: 2\nc: &c {d: [1, x], d: [1, x]}\ne: {<<: *c}\n", "f.yaml")
+    assert [(one["line"], one["path"], one["code"]) for one in source.faults] == [(3, "a.b", "duplicate")]
+    assert source.notes == ["f.yaml:4: c.d appears twice, first in line 4, with the same value."]
 
 
 @pytest.mark.parametrize("text", ["a: [1,\nb: }", "a: b: c", "\ta: 1"])
