@@ -143,6 +143,7 @@ def test_one_controller_runs_jobs_on_two_clusters(cluster, tmp_path):
             way.chmod(0o755)
             host = stack.enter_context(login_node(one, folder))
             more = {"ansible_ssh_executable": str(way), "ansible_ssh_transfer_method": "piped", "ansible_ssh_args": ""}
+            more["srt_slurm_cluster_file"] = f"{one.dir}/etc/srtslurm.yaml"
             hosts[name] = {**host, **more, "srt_slurm_output_dir": str(folder / "outputs")}
         inventory = tmp_path / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
