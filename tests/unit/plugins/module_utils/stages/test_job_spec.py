@@ -35,7 +35,8 @@ def test_result(tmp_path):
     assert yaml.safe_load(job["config_text"]) == job["spec"]
     assert job["metadata"]["tags"] == ["a", "b"] and job["metadata"]["backend_type"] == "mocker"
     assert job["metadata"]["resources"]["prefill_workers"] == 2
-    assert job["metadata"]["benchmark"] == {"type": "sa-bench", "isl": 128, "osl": 16}
+    told = {"type": "sa-bench", "isl": 128, "osl": 16, "turns": None, "think_time_s": None}
+    assert job["metadata"]["benchmark"] == told
     assert job["digests"]["allocation"] == job["allocation"]["digest"] and len(job["allocation"]["digest"]) == 12
     assert len(job["digests"]["serving"]) == 16
 
