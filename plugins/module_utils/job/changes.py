@@ -147,4 +147,4 @@ def changes_of(params: JsonObject) -> Changes:
         except run_options.Unusable as error:
             problem = Source("extra vars").problem((name,), "invalid", error.problem, error.remedy)
             raise SpecError([problem]) from None
-    return Changes([(path, value) for path, value in given["set"]], given["unset"])
+    return Changes(list(given["set"]), given["unset"])

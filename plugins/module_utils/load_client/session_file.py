@@ -96,7 +96,7 @@ class SessionFile(Rows):
             raise self._wrong(number, f"has no {' or '.join(COUNTS)}: add it, or set benchmark.osl")
         for key, value in given.items():
             counts = value if isinstance(value, list) else [value] * turns
-            if not all(type(one) is int and 1 <= one <= MOST_TOKENS for one in counts):
+            if not all(_is_whole(one) and 1 <= one <= MOST_TOKENS for one in counts):
                 raise self._wrong(
                     number, f"has {key} {json.dumps(value)[:40]}; expected a whole number from 1, or a list of them"
                 )
@@ -104,3 +104,7 @@ class SessionFile(Rows):
                 raise self._wrong(number, f"has {len(counts)} {key} for {turns} turns: write one for each")
             return counts
         return [self._osl or 0] * turns
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -78,8 +79,8 @@ def spans(samples: Samples) -> tuple[list[float], list[float]]:
     begins: dict[int, float] = {}
     ends: dict[int, float] = {}
     for session, start, last in zip(samples.session, samples.start, samples.last):
-        if start == start:
+        if not math.isnan(start):
             begins[session] = min(start, begins.get(session, start))
-            moments = (start, last) if last == last else (start,)
+            moments = (start,) if math.isnan(last) else (start, last)
             ends[session] = max(*moments, ends.get(session, start))
     return list(begins.values()), [ends[session] for session in begins]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from ...failures import Problem
 from ...json_types import JsonObject, KeyPath
 from ...schema.source import Source
 
 # A pattern of words of the first layout, and those of another one.
-Words = tuple["re.Pattern[str]", "str | Callable[[re.Match[str]], str]"]
+Words = tuple[re.Pattern[str], Union[str, Callable[[re.Match[str]], str]]]
 
 
 class Reading(NamedTuple):
