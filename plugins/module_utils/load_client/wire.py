@@ -93,7 +93,12 @@ class Wire:
             raise WireError(f"not a message: {error!r}") from None
 
     def _array(self, code: str, count: int, swapped: bool) -> array[Any]:
-        if code not in CODES or isinstance(count, bool) or not isinstance(count, int) or not 0 <= count * array(code).itemsize <= self._most:
+        if (
+            code not in CODES
+            or isinstance(count, bool)
+            or not isinstance(count, int)
+            or not 0 <= count * array(code).itemsize <= self._most
+        ):
             raise WireError("not an array of numbers")
         values = array(code)
         values.frombytes(self._exactly(count * values.itemsize))
