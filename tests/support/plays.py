@@ -274,10 +274,14 @@ class Play:
         inside = Play({**given, "srt_slurm_frozen": str(path)}, self.folder, self.root, inventory)
         self.calls += [["inside", *call] for call in inside.playbook("bench")]
 
+    def where(self):
+        """Return where a task is: in a playbook of the collection."""
+        return f"{self.root / 'playbooks' / 'bench.yml'}:1"
+
     def job_spec(self, args, own):
         """Return the result of job_spec."""
         action = job_spec_action.ActionModule.__new__(job_spec_action.ActionModule)
-        action._task = types.SimpleNamespace(args=dict(args), check_mode=False, diff=False)
+        action._task = types.SimpleNamespace(args=dict(args), check_mode=False, diff=False, get_path=self.where)
         action._connection = types.SimpleNamespace(transport="local")
         action._loader, action._templar = self.loader, self.templar(own)
         params = action.validate_argument_spec(argument_spec=action.argument_spec)[1]

@@ -19,6 +19,8 @@ BROUGHT = {"ansible", "ansible_collections", "yaml", "jinja2", "packaging"}
 ON_NODES = {"load_client", "holder", "scraper", "inputs", "side", "node_check", "anchor", "accuracy"}
 # What boto3 brings, and what archives are packed with if it is there.
 FURTHER = {"botocore", "zstandard"}
+# Packages with another name than what is imported.
+NAMED = {"ruamel": "ruamel.yaml"}
 
 
 def lines(name):
@@ -49,4 +51,4 @@ def test_the_file_has_the_form_that_ansible_builder_reads():
 
 
 def test_the_packages_are_those_that_the_controller_imports():
-    assert imported() == {Requirement(line).name for line in lines("python")}
+    assert {NAMED.get(name, name) for name in imported()} == {Requirement(line).name for line in lines("python")}

@@ -8,6 +8,7 @@ import os
 import pathlib
 import pwd
 import time
+from collections import Counter
 
 import pytest
 from ansible_collections.srt.slurm.plugins.module_utils import holder
@@ -231,7 +232,8 @@ def test_what_hangs_once_is_asked_again(program, monkeypatch, tmp_path, name, as
     program(name, once(tmp_path, f'echo "$@" >> {tmp_path}/asked'))
     ask()
     assert (tmp_path / "once").exists()
-    assert len((tmp_path / "asked").read_text().splitlines()) == 1
+    # A thread of an earlier test may ask as well, for something else.
+    assert set(Counter((tmp_path / "asked").read_text().splitlines()).values()) == {1}
 
 
 def test_what_always_hangs_is_given_up_and_said(program, monkeypatch):
