@@ -31,12 +31,12 @@ class Markers:
         patterns = json.loads(texts[0]).get("markers") or [] if texts else []
         self.pattern = re.compile("|".join(f"(?:{one})" for one in patterns).encode()) if patterns else None
         self.run_dir = plan["run_dir"]
+        watched = [step for step in plan["steps"] if step["kind"] in WATCHED and step["critical"]] if patterns else []
         self.logs = {
             step["name"]: [
                 (node, os.path.join(self.run_dir, step["log"].replace("%N", node))) for node in step["nodes"]
             ]
-            for step in plan["steps"]
-            if step["kind"] in WATCHED and step["critical"]
+            for step in watched
         }
         self.attempts: dict[str, int] = {}
         self.offsets: dict[str, int] = {}
