@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from cluster import ROOT
 
 
+@pytest.mark.slow
 def test_the_modules_do_what_the_actions_do(cluster):
     play = (ROOT / "playbooks" / "bench.yml").read_text()
     play = play.replace("  gather_facts: false\n", "  gather_facts: false\n  environment:\n    FOO: bar\n")

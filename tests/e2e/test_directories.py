@@ -47,6 +47,7 @@ def old(cluster, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_live_job_with_the_number_of_an_old_run_is_left_alone(cluster, old):
     job_id, run_dir = submit(cluster, "numbered", "-e", "keep=600")
     wait_for(lambda: "PLAY RECAP" in (run_dir / "playbook.log").read_text(), "the playbook", 180)

@@ -36,6 +36,7 @@ def steps_left(cluster):
     return [name for name in cluster.run("squeue", "--steps", "-h", "-o%j").split() if name.startswith("ansible_")]
 
 
+@pytest.mark.slow
 def test_other_playbooks_and_single_commands_reach_the_nodes_of_a_run(cluster, tmp_path):
     job = cluster.job_file("reached")
     played = cluster.playbook(job, "-e", "keep=600", "--tags", "allocation")

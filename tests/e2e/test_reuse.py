@@ -96,6 +96,7 @@ def test_a_service_of_other_options_is_not_measured_for_the_plan(cluster, up):
     assert cluster.steps(up) == before
 
 
+@pytest.mark.slow
 def test_a_measurement_that_was_left_behind_is_not_taken_for_one_of_another_service(cluster, up):
     points = dict(BENCHMARK, osl=13, concurrencies=[2], num_prompts_mult=500)
     process = cluster.start_playbook(cluster.job_file("reused", benchmark=points), "-e", "keep=600")
@@ -150,6 +151,7 @@ def test_a_change_of_a_frontend_leaves_workers_alone(cluster, up):
     assert new == {"frontend_0", "frontend_1"}
 
 
+@pytest.mark.slow
 def test_a_setting_that_comes_back_finds_its_results_again(cluster, up):
     """A, B, A, B in one run; then A would be taken over into another allocation although B is the current one."""
     points = dict(BENCHMARK, osl=15)
