@@ -22,6 +22,8 @@ def test_a_run_with_real_containers_trains_and_releases_both_jobs(rl):
     wait_for(lambda: list((rl.folder / "checkpoints-good").glob("*")), "the trainer to start")
     other = rl.entry("rl_launch", file=str(path), overrides={"model": "other"})
     assert re.search(r"The training job \d+ of good would have to be new: model", other["error"])
+    second = rl.rl("rl", "-e", f"@{path}")
+    assert second.rc == 0 and second.changed == 0, second.text
     pair = rl.launch({}, file=str(path))
     assert pair.result["action"] == "keep" and len(rl.jobs()) == 2
     (rl.folder / "enough").touch()
